@@ -1,6 +1,7 @@
 package hearsay
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -33,14 +34,34 @@ type Write struct {
 	Value   []byte
 	Delete  bool          // no value takes the place of those that go
 	TTL     time.Duration // after which the value is gone everywhere; 0: never
-	Context []byte        // replaces exactly the values that it names; nil: all that are here
+	Context Context       // replaces exactly the values that it names; nil: all that are here
 	If      Condition
+}
+
+// Context names values of one key: those that were read, or the one that was written. What its bytes mean is the
+// nodes' affair; two of one key are equal if they name the same values.
+type Context []byte
+
+// String gives a context as it stands in headers and JSON; in quotes it is the key's ETag.
+func (c Context) String() string { return base64.RawURLEncoding.EncodeToString(c) }
+
+// MarshalText gives the form of String.
+func (c Context) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText takes the form of String. What the bytes mean the node says.
+func (c *Context) UnmarshalText(text []byte) error {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(string(text))
+	if err != nil {
+		return fmt.Errorf("context %.100q: %w", text, ErrContext)
+	}
+	*c = b
+	return nil
 }
 
 // Stored is what a node holds of a key.
 type Stored struct {
 	Key      string
-	Context  []byte    // a write with it replaces the siblings, and nothing else
+	Context  Context   // a write with it replaces the siblings, and nothing else
 	Siblings []Sibling // the winner, which is the same on all nodes, first; none: the key is absent
 }
 
@@ -66,6 +87,7 @@ type KeyInfo struct {
 	Size     int       `json:"size"`     // bytes of the winner
 	Siblings int       `json:"siblings"` // values that it has, the winner too
 	At       time.Time `json:"at"`       // as that of the winner
+	Context  Context   `json:"context"`  // of its values
 }
 
 // Errors about the store. Nothing is written where one is returned.

@@ -43,6 +43,7 @@ type Agent struct {
 	conn      *net.UDPConn
 	disk      *store.Disk // nil without a data directory
 	hub       *hub
+	changes   *changes
 	inbox     *inbox
 	journal   *journal
 	commits   *commitQueue
@@ -214,7 +215,8 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		return err
 	}
 
-	a.hub = newHub(a.started)
+	a.hub, a.changes = newHub(a.started), newChanges()
+	node.Gossip().WatchKeys()
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
@@ -253,6 +255,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		commit = a.disk.Commit
 	}
 	a.commits = newCommitQueue(commit, a.loop.send, a.tell, a.diskFails)
+	a.commits.changes, a.loop.changes = a.changes, a.changes
 	if a.disk != nil {
 		a.commits.look = a.disk.Look
 	}
@@ -329,6 +332,7 @@ func (a *Agent) live(unfollow func()) {
 		}
 	}
 	a.hub.close()
+	a.changes.close()
 	a.journal.writing.Wait()
 	close(a.done)
 }

@@ -17,6 +17,7 @@ import (
 const (
 	commitSendBytes = 1 << 20 // of packets
 	commitEvents    = 4096
+	commitChanges   = changesKept // of keys
 )
 
 // diskLookEvery is how often a node that has nothing to write looks whether its data directory
@@ -32,6 +33,8 @@ type commitQueue struct {
 	send   func(outgoing)
 	tell   func(*hearsay.Event)
 	fail   func(error) // called once, when nothing can be made durable any more
+
+	changes *changes // handed out
 
 	// look says what is wrong with the data directory, if something is; nil: there is none.
 	look func() error
@@ -57,6 +60,10 @@ type work struct {
 	events []hearsay.Event
 	lost   int // events for which there was no room
 	after  []func()
+
+	changes      []change
+	changesBytes int
+	changesLost  uint64 // number of the last for which there was no room; 0: there was
 }
 
 // outgoing is an encoded packet.
@@ -136,6 +143,20 @@ func (q *commitQueue) report(events []hearsay.Event) {
 	room := max(0, min(len(events), commitEvents-len(q.waiting.events)))
 	q.waiting.events = append(q.waiting.events, events[:room]...)
 	q.waiting.lost += len(events) - room
+	q.wake()
+}
+
+// changed queues a change of a key, to be handed out after what was persisted before it.
+func (q *commitQueue) changed(e change) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := &q.waiting
+	if w.changesLost > 0 || len(w.changes) == commitChanges || w.changesBytes > changesBytes {
+		w.changesLost = e.number
+		return
+	}
+	w.changes = append(w.changes, e)
+	w.changesBytes += e.size()
 	q.wake()
 }
 
@@ -230,6 +251,12 @@ func (q *commitQueue) carryOut(w *work) {
 	}
 	if w.lost > 0 {
 		q.tell(&hearsay.Event{Kind: hearsay.EventLagged, Count: w.lost})
+	}
+	for _, e := range w.changes {
+		q.changes.publish(e)
+	}
+	if w.changesLost > 0 {
+		q.changes.lost(w.changesLost)
 	}
 	for _, do := range w.after {
 		do()

@@ -16,8 +16,8 @@ import (
 //	fields    uvarint, one bit for each field below that is not zero
 //	each such field, in this order; names and text with their length before
 //	them; an incarnation, which is about a time in Unix milliseconds, as a
-//	varint of how much later than the hub that is; evidence, rumor, ballot,
-//	ruling and change kept apart
+//	varint of how much later than the hub that is; evidence, rumor, ballot
+//	and ruling kept apart
 const (
 	fieldSubject = 1 << iota
 	fieldName

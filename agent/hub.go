@@ -12,7 +12,7 @@ import (
 const (
 	hubEvents  = 16 << 10 // the newest events that are kept, at most: three seconds of 5,000 rumors each
 	hubBytes   = 2 << 20  // their size, encoded
-	hubPayload = 16 << 20 // and that of the rumors and values in them, which the node mostly holds anyway
+	hubPayload = 16 << 20 // and that of the rumors in them, which the node mostly holds anyway
 
 	hubRoom = 128 // bytes: enough for most events, encoded
 )
@@ -22,7 +22,7 @@ const (
 // behind what is kept is told how much was lost.
 //
 // Events are kept encoded, in a quarter of the room that they take as values.
-// What they point to is read only, and is kept as it is.
+// What they point to is read only, and is kept as it is. Changes of keys are not among them: see changes.
 type hub struct {
 	mu       sync.Mutex
 	began    time.Time
@@ -33,8 +33,7 @@ type hub struct {
 	evidence map[uint64]*hearsay.Evidence
 	decided  map[uint64]decided
 	rumors   map[uint64]*hearsay.Rumor
-	changes  map[uint64]*hearsay.KeyChange
-	payload  int           // bytes of rumors, and of values
+	payload  int           // bytes of rumors
 	written  uint64        // bytes ever written, and one: 0 is nowhere
 	changed  chan struct{} // closed at the next event; nil if no listener waits
 	closed   bool
@@ -61,7 +60,6 @@ func newHub(now time.Time) *hub {
 	return &hub{
 		began: now, base: base, first: base, next: base, written: 1,
 		evidence: make(map[uint64]*hearsay.Evidence), decided: make(map[uint64]decided), rumors: make(map[uint64]*hearsay.Rumor),
-		changes: make(map[uint64]*hearsay.KeyChange),
 	}
 }
 
@@ -78,10 +76,6 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 	if e.Rumor != nil {
 		h.rumors[h.next] = e.Rumor
 		h.payload += len(e.Rumor.Data)
-	}
-	if e.Change != nil {
-		h.changes[h.next] = e.Change
-		h.payload += len(e.Change.Value)
 	}
 	before := len(h.bytes)
 	if cap(h.bytes)-before < hubRoom { // much of what an idle node holds: no room for twice as many
@@ -106,10 +100,6 @@ func (h *hub) forget() {
 	if rumor := h.rumors[h.first]; rumor != nil {
 		h.payload -= len(rumor.Data)
 		delete(h.rumors, h.first)
-	}
-	if change := h.changes[h.first]; change != nil {
-		h.payload -= len(change.Value)
-		delete(h.changes, h.first)
 	}
 	h.first++
 }
@@ -171,7 +161,7 @@ func (h *hub) after(at place) (next place, e hearsay.Event, wait <-chan struct{}
 	rest := h.behind(at)
 	next = place{at.number + 1, h.written - uint64(len(skipEvent(rest)))}
 	e = decodeEvent(rest, h.began)
-	e.Evidence, e.Rumor, e.Change = h.evidence[next.number], h.rumors[next.number], h.changes[next.number]
+	e.Evidence, e.Rumor = h.evidence[next.number], h.rumors[next.number]
 	if d, ok := h.decided[next.number]; ok {
 		e.Ballot, e.Ruling = d.ballot, d.ruling
 	}

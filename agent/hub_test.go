@@ -41,12 +41,14 @@ func TestEventsComeBackWhole(t *testing.T) {
 		Count: 3, Heard: 2, Past: true, Before: true, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
 		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")}, Rule: hearsay.RuleWatch, Case: 7, Epoch: 8, Outcome: hearsay.OutcomeWait, Reason: hearsay.ReasonBarred,
 		Ballot: &hearsay.Ballot{Case: 7}, Ruling: &hearsay.Ruling{Epoch: 8},
-		Change: &hearsay.KeyChange{Key: "k", Value: []byte("v"), Siblings: 1},
 	}
 	h := newHub(time.Now())
 	var want []hearsay.Event
 	fields := reflect.TypeOf(full).NumField()
 	for i := range fields { // each field alone, beside the two that are always there
+		if reflect.TypeOf(full).Field(i).Name == "Change" {
+			continue // of no event that the hub has
+		}
 		if reflect.ValueOf(full).Field(i).IsZero() {
 			t.Errorf("the field %s is not tried", reflect.TypeOf(full).Field(i).Name)
 		}

@@ -115,7 +115,7 @@ func (a *Agent) Keys(prefix, after string, limit int) (keys []hearsay.KeyInfo, e
 		err = a.replica(func(r *kv.Replica, now time.Time) {
 			for _, o := range r.List(now, prefix, after, most) {
 				count := len(r.Siblings(now, o.Key, nil))
-				keys = append(keys, hearsay.KeyInfo{Key: o.Key, Size: len(o.Value), Siblings: count, At: o.At()})
+				keys = append(keys, hearsay.KeyInfo{Key: o.Key, Size: len(o.Value), Siblings: count, At: o.At(), Context: r.Context(now, o.Key)})
 			}
 		})
 		if more = len(keys)-before == most; more {

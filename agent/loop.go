@@ -59,6 +59,7 @@ type loop struct {
 	commits    *commitQueue
 	inbox      *inbox
 	reader     *reader
+	changes    *changes
 	counters   *counters
 	resolver   *resolver
 	questions  *questions
@@ -382,10 +383,12 @@ func (l *loop) report(events []hearsay.Event) {
 		}
 		l.acquaint(&events[i])
 		tellOfThen(&events[i])
-		if events[i].Kind == hearsay.EventFresh {
+		switch events[i].Kind {
+		case hearsay.EventFresh:
 			l.questions.answer(&events[i])
-		}
-		if kind := events[i].Kind; kind == hearsay.EventJoinFail || kind == hearsay.EventAlone {
+		case hearsay.EventKeyChanged:
+			l.commits.changed(change{l.changes.made.Add(1), events[i].At, events[i].Change})
+		case hearsay.EventJoinFail, hearsay.EventAlone:
 			l.resolver.again()
 		}
 	}
@@ -400,11 +403,11 @@ func tellOfThen(e *hearsay.Event) {
 	}
 }
 
-// keeps reports whether the application is not told of an event: of what one protocol asks of another, and of
-// the answer, as of a seed's own probes, nor again of what an earlier life has told.
+// keeps reports whether an event is not among those that the application is told: what one protocol asks of another,
+// and the answer, as a seed's own probes, changes of keys, which Watch tells, and what an earlier life has told.
 func (l *loop) keeps(e hearsay.Event) bool {
 	switch e.Kind {
-	case hearsay.EventFresh, hearsay.EventProbeWanted:
+	case hearsay.EventFresh, hearsay.EventProbeWanted, hearsay.EventKeyChanged:
 		return true
 	case hearsay.EventExamined:
 		return l.node.Self().Role == hearsay.RoleSeed // which is nobody's observer

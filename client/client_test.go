@@ -103,6 +103,30 @@ func TestFollowResumes(t *testing.T) {
 	}
 }
 
+// What an id alone says, where nothing happened, is resumed from, too.
+func TestWatchResumesWhereItWasIdle(t *testing.T) {
+	var asked []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RequestURI()+" "+r.Header.Get("Last-Event-ID"))
+		if len(asked) == 1 {
+			io.WriteString(w, "id: a-7\nevent: watching\ndata: {}\n\nid: a-9\n: heartbeat\n\nid: a-1")
+			return
+		}
+		io.WriteString(w, "id: a-12\ndata: {}\n\n")
+	})
+	for m, err := range c.Watch(t.Context(), "a b/", "a-7", func(error) {}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.ID == "a-12" {
+			break
+		}
+	}
+	if want := []string{"/v1/events?after=a-7&prefix=a+b%2F ", "/v1/events?after=a-7&prefix=a+b%2F a-9"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
 // Who cannot be reached at first is not waited for.
 func TestFollowFailsAtOnce(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })

@@ -60,20 +60,24 @@ func (c *Client) Keys(ctx context.Context, prefix, after string, limit int) (Ans
 	return get[web.Keys](ctx, c, "/v1/kv?"+query.Encode())
 }
 
-// EachKey hands over all keys with a prefix, page by page.
-func (c *Client) EachKey(ctx context.Context, prefix string, do func(*hearsay.KeyInfo) error) error {
+// EachKey hands over all keys with a prefix, page by page, and gives a revision: what is watched from it on misses no
+// change that was not handed over.
+func (c *Client) EachKey(ctx context.Context, prefix string, do func(*hearsay.KeyInfo) error) (from hearsay.Revision, err error) {
 	for after := ""; ; {
 		page, err := c.Keys(ctx, prefix, after, keysOfPage)
 		if err != nil {
-			return err
+			return from, err
+		}
+		if after == "" {
+			from = page.Value.Revision
 		}
 		for i := range page.Value.Keys {
 			if err := do(&page.Value.Keys[i]); err != nil {
-				return err
+				return from, err
 			}
 		}
 		if after = page.Value.Next; after == "" {
-			return nil
+			return from, nil
 		}
 	}
 }

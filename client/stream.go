@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -25,26 +26,34 @@ var errSilent = fmt.Errorf("nothing heard for %v", streamSilence)
 // there, and is no event of the node.
 const Told = "told"
 
+// Watching is the name of what a stream of changes of keys begins with.
+const Watching = "watching"
+
 // Message is one server-sent event.
 type Message struct {
 	ID   string // "" for one after which a stream cannot be resumed
-	Name string // "" for an event of the node, "snapshot" for where things stand, Told
+	Name string // "" for an event of the node, "snapshot" for where things stand, Told, Watching
 	Data []byte // JSON; valid until the next
 }
 
 // Events gives what one connection to /v1/events brings, beginning after the event of that id. It ends with an
 // error, always: a stream has no end by itself, but that of the context.
 func (c *Client) Events(ctx context.Context, lastID string) iter.Seq2[Message, error] {
+	return c.stream(ctx, "/v1/events", &lastID)
+}
+
+// stream gives what one connection to a stream brings behind the id, which goes on with what has come.
+func (c *Client) stream(ctx context.Context, path string, lastID *string) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		silence := time.AfterFunc(streamSilence, func() { cancel(errSilent) })
 		defer silence.Stop()
 		header := http.Header{"Accept": {"text/event-stream"}}
-		if lastID != "" {
-			header.Set("Last-Event-ID", lastID)
+		if *lastID != "" {
+			header.Set("Last-Event-ID", *lastID)
 		}
-		answer, err := c.send(ctx, 0, http.MethodGet, "/v1/events", header, nil)
+		answer, err := c.send(ctx, 0, http.MethodGet, path, header, nil)
 		if err != nil {
 			yield(Message{}, err)
 			return
@@ -55,7 +64,11 @@ func (c *Client) Events(ctx context.Context, lastID string) iter.Seq2[Message, e
 		var next Message
 		for lines.Scan() {
 			silence.Reset(streamSilence)
-			if !next.take(lines.Bytes()) {
+			is := next.take(lines.Bytes())
+			if len(lines.Bytes()) == 0 && next.ID != "" {
+				*lastID = next.ID
+			}
+			if !is {
 				continue
 			}
 			if !yield(next, nil) {
@@ -113,10 +126,25 @@ func (c *Client) Recent(ctx context.Context) iter.Seq2[Message, error] {
 // Follow is Events over as many connections as it takes: it resumes where the one before broke off. It ends
 // with the context, or when the first connection fails. Each break is told to lost.
 func (c *Client) Follow(ctx context.Context, lost func(error)) iter.Seq2[Message, error] {
+	return c.follow(ctx, "/v1/events", lost)
+}
+
+// Watch follows the changes of keys with a prefix, from a revision on as a list of keys has it, "" for now. It begins
+// with a message named Watching. Where changes were lost, as when the node was started again meanwhile, an event of
+// kind hearsay.EventLagged comes in their place: what is then listed lacks none of them.
+func (c *Client) Watch(ctx context.Context, prefix, after string, lost func(error)) iter.Seq2[Message, error] {
+	query := url.Values{"prefix": {prefix}}
+	if after != "" {
+		query.Set("after", after)
+	}
+	return c.follow(ctx, "/v1/events?"+query.Encode(), lost)
+}
+
+func (c *Client) follow(ctx context.Context, path string, lost func(error)) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		lastID, wait, heard := "", resumeWait, false
 		for ctx.Err() == nil {
-			for s, err := range c.Events(ctx, lastID) {
+			for s, err := range c.stream(ctx, path, &lastID) {
 				switch {
 				case ctx.Err() != nil:
 					return
@@ -128,9 +156,6 @@ func (c *Client) Follow(ctx context.Context, lost func(error)) iter.Seq2[Message
 					continue // the stream has ended
 				}
 				heard, wait = true, resumeWait
-				if s.ID != "" {
-					lastID = s.ID
-				}
 				if !yield(s, nil) {
 					return
 				}

@@ -85,10 +85,10 @@ func (s *Store) tell(now time.Time, change *kv.Change) {
 	}
 	slices.SortFunc(keys, strings.Compare)
 	for _, key := range slices.Compact(keys) {
-		c := &hearsay.KeyChange{Key: key}
+		c := &hearsay.KeyChange{Key: key, Context: s.replica.Context(now, key)}
 		if values := s.replica.Siblings(now, key, nil); len(values) > 0 {
 			c.Value, c.Siblings = values[0].Value, len(values)
 		}
-		s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventKeyChanged, Subject: s.self, Text: key, Change: c})
+		s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventKeyChanged, Text: key, Change: c})
 	}
 }

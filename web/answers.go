@@ -64,13 +64,19 @@ type Rumor struct {
 	Hops       int            `json:"hops"` // from the origin, which is 0
 }
 
-// Keys is the answer of GET /v1/kv. Next is what the next page comes after, "" at the end.
+// Keys is the answer of GET /v1/kv. Next is what the next page comes after, "" at the end. Changes that are watched
+// from the Revision on miss none that the page lacks; of several pages the first one's counts.
 type Keys struct {
-	Keys []hearsay.KeyInfo `json:"keys"`
-	Next string            `json:"next"`
+	Revision hearsay.Revision  `json:"revision"`
+	Keys     []hearsay.KeyInfo `json:"keys"`
+	Next     string            `json:"next"`
 }
 
-// keysTail is Keys without the list.
+// keysHead and keysTail are Keys without the list.
+type keysHead struct {
+	Revision hearsay.Revision `json:"revision"`
+}
+
 type keysTail struct {
 	Next string `json:"next"`
 }
@@ -78,14 +84,14 @@ type keysTail struct {
 // Values is the answer of GET /v1/kv/{key}?siblings=1: what a node holds of a key, the winner first.
 type Values struct {
 	Key      string            `json:"key"`
-	Context  string            `json:"context"`
+	Context  hearsay.Context   `json:"context"`
 	Siblings []hearsay.Sibling `json:"siblings"`
 }
 
 // valuesHead is Values without the list.
 type valuesHead struct {
-	Key     string `json:"key"`
-	Context string `json:"context"`
+	Key     string          `json:"key"`
+	Context hearsay.Context `json:"context"`
 }
 
 // Topology is the answer of /v1/topology.

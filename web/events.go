@@ -39,7 +39,15 @@ type snapshotHead struct {
 // by itself, and gets what it missed. Where that is no longer kept, or the id
 // is of an earlier life of the node, or the client was too slow, it gets an
 // event of kind "lagged" in its place, and a new snapshot.
+//
+// With a prefix it is changes of keys: see watchKeys.
 func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
+	switch query := r.URL.Query(); {
+	case query.Has("prefix"):
+		return a.watchKeys(w, r)
+	case query.Has("after"):
+		return badRequest("after: want it with prefix, which may be empty; events of all kinds are resumed by Last-Event-ID")
+	}
 	after, resumed, p := resumeAfter(r.Header.Get("Last-Event-ID"))
 	if p != nil {
 		return p
@@ -48,19 +56,11 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 		w.Header().Set("Content-Type", eventStream)
 		return nil
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	control := http.NewResponseController(w)
-	place, entered := a.streams.enter(sourceOf(r), func() {
-		cancel()
-		control.SetWriteDeadline(time.Now())
-	})
-	if !entered {
-		w.Header().Set("Retry-After", "10")
-		return &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d streams of events are open, as many as one node serves", streamsMax)}
+	s, leave, p := a.open(&a.streams, w, r)
+	if p != nil {
+		return p
 	}
-	defer a.streams.leave(place)
-	s := &stream{api: a, r: r, w: &paced{ResponseWriter: w, control: control}}
+	defer leave()
 	s.upto = a.backend.Newest()
 	if !resumed {
 		if p := s.snapshot(); p != nil {
@@ -68,8 +68,25 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 		}
 	}
 	s.begin()
-	s.follow(ctx, after)
+	s.follow(after)
 	return nil
+}
+
+// open finds a place for a stream, which the caller leaves at its end.
+func (a *api) open(among *streams, w http.ResponseWriter, r *http.Request) (s *stream, leave func(), p *problem) {
+	ctx, cancel := context.WithCancel(r.Context())
+	control := http.NewResponseController(w)
+	place, entered := among.enter(sourceOf(r), func() {
+		cancel()
+		control.SetWriteDeadline(time.Now())
+	})
+	if !entered {
+		cancel()
+		w.Header().Set("Retry-After", "10")
+		return nil, nil, &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d streams of events are open, as many as one node serves", among.most)}
+	}
+	s = &stream{api: a, r: r, ctx: ctx, w: &paced{ResponseWriter: w, control: control}}
+	return s, func() { among.leave(place); cancel() }, nil
 }
 
 const eventStream = "text/event-stream"
@@ -90,6 +107,7 @@ func resumeAfter(lastEventID string) (after uint64, resumed bool, p *problem) {
 type stream struct {
 	api   *api
 	r     *http.Request
+	ctx   context.Context // ends with the client, the server, or the place
 	w     *paced
 	begun bool // there is an answer
 	gone  bool // the client takes no more
@@ -106,8 +124,8 @@ type numbered struct {
 }
 
 // follow writes events until the client, the server or the node ends.
-func (s *stream) follow(ctx context.Context, after uint64) {
-	ctx, cancel := context.WithCancel(ctx)
+func (s *stream) follow(after uint64) {
+	ctx, cancel := context.WithCancel(s.ctx)
 	events := make(chan numbered)
 	go func() {
 		defer close(events)
@@ -148,16 +166,21 @@ func (s *stream) event(e numbered) bool {
 	if lost && s.fresh {
 		return true // an event that is kept follows
 	}
-	text, err := json.Marshal(e.event)
-	if err != nil {
-		return false // the client resumes; a node does not make such events
-	}
 	s.fresh = false
-	line := fmt.Appendf(make([]byte, 0, len(text)+lineRoom), "id: %d\ndata: ", e.number)
-	if line = append(hearsay.AppendPlain(line, text), "\n\n"...); !s.send(line) || lost && (s.snapshot() != nil || s.gone) {
+	if !writeNumbered(s, strconv.FormatUint(e.number, 10), "", e.event) || lost && (s.snapshot() != nil || s.gone) {
 		return false // the client resumes
 	}
 	return s.told || e.number < s.upto || s.tellMark()
+}
+
+// writeNumbered writes one message of a stream, with an id, and what names its kind.
+func writeNumbered[T any](s *stream, id, kind string, value T) bool {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return false // the client resumes; a node does not make such events
+	}
+	line := fmt.Appendf(make([]byte, 0, len(text)+lineRoom), "id: %s\n%sdata: ", id, kind)
+	return s.send(append(hearsay.AppendPlain(line, text), "\n\n"...))
 }
 
 // tellMark says that what happened before the stream began has been told.
@@ -197,7 +220,7 @@ func (s *stream) snapshot() *problem {
 }
 
 // lineRoom is for what stands around an event, in bytes.
-const lineRoom = 64
+const lineRoom = 128
 
 // write sends text at once, and reports whether the client took it.
 func (s *stream) write(text string) bool { return s.send([]byte(text)) }

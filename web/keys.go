@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ const (
 
 // The headers of the store.
 const (
-	HeaderContext  = "Hearsay-Context"  // what was read, or just written: see ContextText
+	HeaderContext  = "Hearsay-Context"  // what was read, or just written: see hearsay.Context
 	HeaderSiblings = "Hearsay-Siblings" // how many values the key has
 )
 
@@ -49,23 +48,10 @@ func keysAsTheyAre(mux http.Handler) http.Handler {
 	})
 }
 
-// ContextText gives a context as it stands in headers and JSON, "" for none; in quotes it is the key's ETag.
-func ContextText(context []byte) string { return base64.RawURLEncoding.EncodeToString(context) }
-
-// ParseContext takes what ContextText gives. What the bytes mean the node says.
-func ParseContext(text string) ([]byte, error) {
-	context, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
-		return nil, fmt.Errorf("context %.100q: %w", text, hearsay.ErrContext)
-	}
-	return context, nil
-}
-
 // setVersion says in which version a key is.
-func setVersion(w http.ResponseWriter, context []byte) {
-	text := ContextText(context)
-	w.Header().Set(HeaderContext, text)
-	w.Header().Set("ETag", strconv.Quote(text))
+func setVersion(w http.ResponseWriter, context hearsay.Context) {
+	w.Header().Set(HeaderContext, context.String())
+	w.Header().Set("ETag", strconv.Quote(context.String()))
 }
 
 // getKey gives the winner's bytes as they are, or with siblings=1 all values as JSON. That a key is absent has a
@@ -92,7 +78,7 @@ func (a *api) getKey(w http.ResponseWriter, r *http.Request) *problem {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	case siblings == "1":
-		l := beginList(w, valuesHead{stored.Key, ContextText(stored.Context)}, "siblings")
+		l := beginList(w, valuesHead{stored.Key, stored.Context}, "siblings")
 		for i := range stored.Siblings {
 			if !addItem(l, &stored.Siblings[i]) {
 				return nil
@@ -186,8 +172,7 @@ func writeOf(r *http.Request) (write hearsay.Write, p *problem) {
 				return write, badRequest("If-Match %.100q: want one ETag, in its quotes, as it was read", given)
 			}
 		}
-		var err error
-		if write.Context, err = ParseContext(text); err != nil {
+		if err := write.Context.UnmarshalText([]byte(text)); err != nil {
 			return write, problemOf(err)
 		}
 	}
@@ -214,6 +199,7 @@ func (a *api) getKeys(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil || wrong != nil {
 		return cmp.Or(p, wrong)
 	}
+	head := keysHead{a.backend.Revision()} // before the list, which may be newer
 	keys, err := a.backend.Keys(prefix, after, limit+1)
 	if err != nil {
 		return problemOf(err)
@@ -223,7 +209,7 @@ func (a *api) getKeys(w http.ResponseWriter, r *http.Request) *problem {
 		keys = keys[:limit]
 		tail.Next = keys[limit-1].Key
 	}
-	l := beginList(w, noFields{}, "keys")
+	l := beginList(w, head, "keys")
 	for i := range keys {
 		if !addItem(l, &keys[i]) {
 			return nil

@@ -93,7 +93,7 @@ func TestContexts(t *testing.T) {
 	}
 	var all web.Values
 	text, _ := k.ask(200, "GET", "/v1/kv/k?siblings=1", "")
-	if err := json.Unmarshal([]byte(text), &all); err != nil || all.Context != header.Get(web.HeaderContext) || len(all.Siblings) != 2 || string(all.Siblings[1].Value) != "2" {
+	if err := json.Unmarshal([]byte(text), &all); err != nil || all.Context.String() != header.Get(web.HeaderContext) || len(all.Siblings) != 2 || string(all.Siblings[1].Value) != "2" {
 		t.Fatalf("%v: %s", err, text)
 	}
 	k.ask(204, "DELETE", "/v1/kv/k", "", web.HeaderContext+": "+second.Get(web.HeaderContext))
@@ -197,12 +197,12 @@ func TestStoreProblems(t *testing.T) {
 // forged gives a context that names a write which does not exist.
 func forged(t *testing.T, context string) string {
 	t.Helper()
-	b, err := web.ParseContext(context)
-	if err != nil {
+	var c hearsay.Context
+	if err := c.UnmarshalText([]byte(context)); err != nil {
 		t.Fatal(err)
 	}
-	b[len(b)-2]++
-	return web.ContextText(b)
+	c[len(c)-2]++
+	return c.String()
 }
 
 // What the node answers has its status.

@@ -9,8 +9,10 @@ import (
 
 // Limits of streams of events that are open at a time.
 const (
-	streamsMax      = 64 // each costs a goroutine and a place among the node's subscribers
-	streamsOfSource = 16 // that one source keeps while others want a place
+	streamsMax      = 64  // each costs a goroutine and a place among the node's subscribers
+	streamsOfSource = 16  // that one source keeps while others want a place
+	watchesMax      = 512 // of changes of keys, and requests that wait for one: a goroutine, and a map's entry
+	watchesOfSource = 128
 
 	// So long a source may have more than its share: pages that are loaded anew
 	// open a stream before the earlier one is closed.
@@ -20,9 +22,12 @@ const (
 // streams are those that are open, the oldest first. One that loses its place to a
 // newer one comes back with Last-Event-ID if its client is there, and misses nothing.
 type streams struct {
+	most     int // at a time
+	ofSource int // that one source keeps while others want a place
+
 	mu   sync.Mutex
 	open []*streamPlace
-	over map[netip.Addr]time.Time // sources with more than streamsOfSource, since when
+	over map[netip.Addr]time.Time // sources with more than their share, since when
 }
 
 type streamPlace struct {
@@ -36,7 +41,7 @@ type streamPlace struct {
 func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open) >= streamsMax {
+	if len(s.open) >= s.most {
 		victim := s.victim(source, time.Now())
 		if victim == nil {
 			return nil, false
@@ -46,7 +51,7 @@ func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 	}
 	p := &streamPlace{source, end}
 	s.open = append(s.open, p)
-	if s.count(source) > streamsOfSource {
+	if s.count(source) > s.ofSource {
 		if s.over == nil {
 			s.over = make(map[netip.Addr]time.Time)
 		}
@@ -60,7 +65,7 @@ func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 // victim gives the stream whose place a client of a source takes, nil for none.
 func (s *streams) victim(source netip.Addr, now time.Time) *streamPlace {
 	own := s.count(source)
-	if own < streamsOfSource {
+	if own < s.ofSource {
 		if p, most := s.crowd(now); p != nil && (own == 0 || most > own+1) {
 			return p
 		}
@@ -103,7 +108,7 @@ func (s *streams) leave(p *streamPlace) {
 
 func (s *streams) remove(p *streamPlace) {
 	s.open = slices.DeleteFunc(s.open, func(o *streamPlace) bool { return o == p })
-	if s.count(p.source) <= streamsOfSource {
+	if s.count(p.source) <= s.ofSource {
 		delete(s.over, p.source)
 	}
 }

@@ -14,6 +14,7 @@
 //	POST /v1/bars                  bar {"name":…,"why":…}; seeds only
 //	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
+//	GET  /v1/events?prefix=&after=  those of the store: changes of keys, see watch.go; peers only
 //	GET  /v1/rumors?limit=         what it holds of what was said, newest last; peers only
 //	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody; peers only
 //	GET  /v1/kv?prefix=&after=&limit=  keys of the store; peers only, as what follows
@@ -85,6 +86,13 @@ type Backend interface {
 	// EachRumor gives the rumors held that came last, the newest last, each as
 	// its hearsay.EventRumor. It holds a few of them at a time.
 	EachRumor(limit int) iter.Seq[hearsay.Event]
+
+	// Revision is how far the store's changes have come: what is read after it lacks
+	// none of them. WatchAfter gives those after a revision, of keys with a prefix; of one that is not known,
+	// hearsay.EventLagged, and those from then on. Where nothing comes for idle, an event of no kind
+	// says up to which revision there was nothing.
+	Revision() hearsay.Revision
+	WatchAfter(ctx context.Context, prefix string, after hearsay.Revision, idle time.Duration) (iter.Seq2[hearsay.Revision, hearsay.Event], error)
 
 	// Get gives what the node holds of a key, Keys at most limit keys with a
 	// prefix that come after one. Values are read only. Write does writes, all or
@@ -171,6 +179,9 @@ func Server(b Backend, info Info) *http.Server {
 func Handler(b Backend, info Info) http.Handler {
 	a := &api{backend: b, info: info}
 	a.answers = gate{max: largeMax, ofSource: largeOfSource, patience: largeStall}
+	a.streams = streams{most: streamsMax, ofSource: streamsOfSource}
+	watches := (&conns{most: info.ConnsMax}).share(watchesMax)
+	a.watches = streams{most: watches, ofSource: max(1, watches*watchesOfSource/watchesMax)}
 	a.bodies = gate{max: bodiesMax, ofSource: bodiesOf, patience: bodiesStall}
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
@@ -195,6 +206,7 @@ type api struct {
 	answers  gate // of large answers
 	bodies   gate
 	streams  streams
+	watches  streams // of changes of keys
 	seatKeys seatKeys
 }
 
@@ -231,7 +243,8 @@ func (a *api) routes() []route {
 		{method: http.MethodGet, path: "/v1/bars", takes: "fresh", answer: a.getBars},
 		write(http.MethodPost, "/v1/bars", a.postBar),
 		write(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
-		small("/v1/events", a.getEvents), // its snapshot finds a place by itself
+		// its snapshot finds a place by itself
+		{method: http.MethodGet, path: "/v1/events", takes: "prefix after", answer: a.getEvents},
 		large("/v1/rumors", "limit", a.getRumors),
 		write(http.MethodPost, "/v1/rumors", a.postRumor),
 		large("/v1/kv", "prefix after limit", a.getKeys),

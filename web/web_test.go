@@ -133,6 +133,12 @@ func (v *village) Get(key string) (hearsay.Stored, error) { return hearsay.Store
 
 func (v *village) Keys(string, string, int) ([]hearsay.KeyInfo, error) { return nil, v.storeBy }
 
+func (v *village) Revision() hearsay.Revision { return hearsay.Revision{} }
+
+func (v *village) WatchAfter(context.Context, string, hearsay.Revision, time.Duration) (iter.Seq2[hearsay.Revision, hearsay.Event], error) {
+	return func(func(hearsay.Revision, hearsay.Event) bool) {}, v.storeBy
+}
+
 func (v *village) Write(_ context.Context, writes ...hearsay.Write) ([][]byte, error) {
 	return make([][]byte, len(writes)), v.storeBy
 }

@@ -75,7 +75,7 @@ func contextFlag(cmd *cobra.Command, replaces *string) {
 // write checks a write, has it done, and prints the context of a put.
 func (a *asking) write(w hearsay.Write, replaces string, ask asks[client.Written]) error {
 	if replaces != "" {
-		if _, err := web.ParseContext(replaces); err != nil {
+		if err := new(hearsay.Context).UnmarshalText([]byte(replaces)); err != nil {
 			return wrongUsage(a.Command, fmt.Errorf("--context %.100q: want what \"get --siblings\" prints of the key", replaces))
 		}
 	}
@@ -135,7 +135,7 @@ func printValue(out io.Writer, value []byte) error {
 
 func printSiblings(out io.Writer, values *web.Values) {
 	now := time.Now()
-	fmt.Fprintln(out, "context "+values.Context)
+	fmt.Fprintln(out, "context "+values.Context.String())
 	table := newTable(out)
 	for _, s := range values.Siblings {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", clockTime(s.At, now), s.Origin, plainText(string(s.Value)))
@@ -153,7 +153,7 @@ object a line.`,
 		Args: cobra.MaximumNArgs(1),
 	}, func(a *asking, args []string) error {
 		now, out := time.Now(), a.OutOrStdout()
-		err := a.EachKey(a.ctx, strings.Join(args, ""), func(k *hearsay.KeyInfo) error {
+		_, err := a.EachKey(a.ctx, strings.Join(args, ""), func(k *hearsay.KeyInfo) error {
 			line := jsonLine(k)
 			if !a.json {
 				count := ""
