@@ -146,6 +146,10 @@ const (
 	// Nothing comes to this node itself from the subject, at Addr, for Took, though others reach it.
 	EventIndirect
 	EventDirect // that is over: Text says whether it answers, or is no living member any more
+	// The subject, at Addr, says that nothing large, or no stream, gets from it to this node, though other packets
+	// do: Text.
+	EventLostHere
+	EventComesHere // that is over: Text
 	numEventKinds
 )
 
@@ -241,6 +245,8 @@ var eventKinds = [numEventKinds]struct {
 	EventQuorumSpare:     {"quorum-spare", info, "More than just a quorum of seeds is left again", "finds that more than just a quorum of seeds is left again", ""},
 	EventIndirect:        {"indirect", warning, "No answer comes to this node itself from a member, though others reach it", "has had no answer from {subject} itself for {took}, which others reach", ""},
 	EventDirect:          {"direct", info, "It is no longer so that a member answers others only", "no longer finds that {subject} answers others only[: {text}]", ""},
+	EventLostHere:        {"lost-here", warning, "A member says that not all that it sends gets to this node", "is told by {subject}: {text}", ""},
+	EventComesHere:       {"comes-here", info, "It is no longer so that not all that a member sends gets to this node", "finds of {subject}: {text}", ""},
 }
 
 // String gives the kind's word.

@@ -59,6 +59,8 @@ type Stats struct {
 	ClockOff    float64        `json:"clock_off_s" metric:"clock_off_seconds" help:"By how much this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree."`
 	Streamless  []Indirect     `json:"streamless,omitempty" metric:"members_streamless" help:"Members to which no stream gets, though datagrams do." status:"datagram only=%v of the members: no streams get through to them" zero:""`
 	StreamsFail float64        `json:"streams_fail_s" metric:"streams_fail_seconds" help:"For how long no stream has got through from this node to others, though datagrams do; 0: they do."`
+	NoLargeIn   []Indirect     `json:"narrow_here,omitempty" metric:"members_narrow_here" help:"Members that say that nothing large gets from them to this node, though small packets do."`
+	NoStreamsIn []Indirect     `json:"streamless_here,omitempty" metric:"members_streamless_here" help:"Members that say that no stream gets from them to this node, though datagrams do."`
 	Copied      float64        `json:"copied_s" metric:"copied_seconds" help:"For how long this node has run on a data directory that is a copy or was moved, until it is clear that no other process uses that; 0: it is not."`
 	AddressGone float64        `json:"address_gone_s" metric:"address_gone_seconds" help:"For how long this machine has not had the node's own address; 0: it has."`
 
@@ -111,7 +113,8 @@ type Stats struct {
 	Drops      Drops  `json:"drops" metric:"drops_total reason" help:"Input from the network that was dropped, by reason." status:"dropped=%v" zero:"nothing"`
 }
 
-// Indirect is a member that answers this node's probes only through others, or to which no stream gets.
+// Indirect is a member that answers this node's probes only through others, or to which no stream gets, or that says
+// that something does not get from it to this node.
 type Indirect struct {
 	ID    NodeID         `json:"id"`
 	Name  string         `json:"name"`

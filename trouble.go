@@ -126,6 +126,8 @@ var troubles = [...]trouble{
 	{"indirect", (*Stats).indirectWords, nil},
 	{"narrow-way", (*Stats).narrowWayWords, nil},
 	{"streams-way", (*Stats).streamsWayWords, nil},
+	{"narrow-in", (*Stats).narrowInWords, []string{"narrow"}},
+	{"streams-in", (*Stats).streamsInWords, []string{"streams"}},
 	{"untaken", (*Stats).untakenWords, nil},
 	{"twin", (*Stats).twinWords, nil},
 	{"copied", (*Stats).copiedWords, []string{"twin"}},
@@ -212,6 +214,22 @@ func (s *Stats) streamsWayWords() string {
 		return ""
 	}
 	return "streams (TCP) do not get from this node to " + named(s.Streamless) + ", though datagrams (UDP) do: what is longer than a datagram is lost; let TCP through to that node's port, and from this one"
+}
+
+// streamsInWords says from which members no stream gets to a node, as they say.
+func (s *Stats) streamsInWords() string {
+	if len(s.NoStreamsIn) == 0 {
+		return ""
+	}
+	return "streams (TCP) do not get to this node from " + named(s.NoStreamsIn) + ", as they say, though datagrams (UDP) do: what is longer than a datagram is lost; let TCP through to this node's port"
+}
+
+// narrowInWords says from which members nothing large gets to a node, as they say.
+func (s *Stats) narrowInWords() string {
+	if len(s.NoLargeIn) == 0 {
+		return ""
+	}
+	return "large packets do not get to this node from " + named(s.NoLargeIn) + ", as they say, though small ones do: " + narrowHint
 }
 
 func (s *Stats) twinWords() string {

@@ -52,11 +52,15 @@ const (
 	largeExact = 64 // bytes within which it is found out how long a packet may be
 	smallPing  = 61 // bytes, of one to which nothing is added
 	smallExtra = 1  // that are added to a small one all the same: nothing rides on a ping of a test
+	// and to one of a member of which this node tells that nothing large gets there, or no stream
+	narrowExtra, streamsExtra = 2, 3
 )
 
 // TestsBack reports whether a ping is one that a member sends where a test of the way to this node was in vain: the
 // other way is worth a test.
-func TestsBack(p *core.Packet, m *core.Ping) bool { return m.Extra == smallExtra && !p.Stream }
+func TestsBack(p *core.Packet, m *core.Ping) bool {
+	return m.Extra >= smallExtra && m.Extra <= streamsExtra && !p.Stream
+}
 
 // wayKind is what a kind of tests looks for.
 type wayKind struct {
@@ -67,21 +71,24 @@ type wayKind struct {
 	// and up to so many fewer, drawn each time: nodes that were started together do not test in step
 	jitter   int
 	tests    int           // in a row, that must be in vain
+	told     int           // bytes that are added to a small ping of a member that is told
 	patience time.Duration // for an answer, beside two round trips; 0: Config.TimeoutMax
 
 	lost, back       hearsay.EventKind
 	lostTo, backTo   string // what these say of a member
 	lostOwn, backOwn string // and of this node
+	lostIn, backIn   string // and of a member that does not get it to this node
 }
 
 // narrow finds where what is large gets lost. A network at rest sends some 25 bytes a second for it: a test every five
 // periods would be 290, where all else is 90. Where a tenth of all packets is lost each way, each is in vain by chance
 // in one of five, and five are in one of 4,000. Guesses.
 var narrow = &wayKind{
-	name: "narrow", size: core.MTU, first: 5, every: 60, tests: 5,
+	name: "narrow", size: core.MTU, first: 5, every: 60, tests: 5, told: narrowExtra,
 	lost: hearsay.EventNarrow, back: hearsay.EventWide,
 	lostTo: "nothing large gets to it, though small packets do", backTo: "what is large gets to it again",
 	lostOwn: "nothing large gets from this node to others, though small packets do", backOwn: "what is large gets from this node to others again",
+	lostIn: "nothing large of it gets to this node, though small packets do", backIn: "what is large gets from it to this node again",
 }
 
 // streamless finds where streams get lost. A test takes some 80 bytes a second, with the packets that open and close
@@ -89,15 +96,17 @@ var narrow = &wayKind{
 // tenth of all packets is lost each way the second is lost too in one of 27 tests, and three in a row are in one
 // of 20,000. Guesses.
 var streamless = &wayKind{
-	name: "streams", first: 12, every: 12, jitter: 4, tests: 3, patience: 2 * time.Second,
+	name: "streams", first: 12, every: 12, jitter: 4, tests: 3, told: streamsExtra, patience: 2 * time.Second,
 	lost: hearsay.EventStreamsLost, back: hearsay.EventStreamsBack,
 	lostTo: "no stream gets to it, though datagrams do", backTo: "streams get to it again",
 	lostOwn: "no stream gets from this node to others, though datagrams do", backOwn: "streams get from this node to others again",
+	lostIn: "no stream of it gets to this node, though datagrams do", backIn: "streams get from it to this node again",
 }
 
 const (
 	streamedWords = "no datagram gets to it, and all goes by stream"
 	unknownWords  = "no member is known any more to which it is so"
+	saidNoMore    = "it does not say so any more"
 )
 
 // Ways finds the members to which what is large does not get, or no stream. What it wants done goes to out.
@@ -123,6 +132,7 @@ type Ways struct {
 	inVain int            // tests in a row, of members that live and are not told, since a test got through
 	since  time.Time      // when the first of these began
 	own    bool           // it is this node's own machine, as far as it knows
+	in     []wayIn        // members that say so of their way to this node
 }
 
 // wayTest is the test under way.
@@ -181,6 +191,7 @@ func (w *Ways) Tick(now time.Time) {
 		return
 	}
 	w.judge(now)
+	w.tickIn(now)
 	w.failed = slices.DeleteFunc(w.failed, func(u Way) bool { _, _, listed := w.members.At(u.seat); return !listed })
 	if len(w.failed) == 0 {
 		w.endOwn(now, unknownWords)
@@ -197,12 +208,16 @@ func (w *Ways) begin(now time.Time) {
 		return
 	}
 	w.test.seat, w.test.target, w.test.addr = w.members.Seat(id), id, addr
-	if w.find() < 0 && !w.own && !w.doubt {
+	i, extra := w.find(), smallExtra
+	switch {
+	case i < 0 && !w.own && !w.doubt:
 		w.ping(now)
 		return
+	case i >= 0 && !w.own && w.told(&w.failed[i]):
+		extra = w.kind.told
 	}
 	w.test.small = w.seq()
-	w.out.LongPing(addr, w.test.small, id, smallExtra)
+	w.out.LongPing(addr, w.test.small, id, extra)
 }
 
 // choose picks the member to test: (1) while it may be this node's own machine, one that has not failed; (2) one that

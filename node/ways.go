@@ -55,6 +55,10 @@ func (w *ways) pinged(now time.Time, p *core.Packet, m *core.Ping) {
 		w.narrow.TestBack(now, p.From)
 		w.streams.TestBack(now, p.From)
 	}
+	if addr, listed := w.roster.Addr(p.From); listed && (p.Stream || addr == p.Addr) {
+		w.narrow.Pinged(now, p, m)
+		w.streams.Pinged(now, p, m)
+	}
 }
 
 func (w *ways) ack(now time.Time, p *core.Packet, seq uint64) (asked bool) {
@@ -148,6 +152,14 @@ func (w *ways) stats(now time.Time, stats *hearsay.Stats) {
 		m, _ := w.roster.Member(id)
 		stats.Streamless = append(stats.Streamless, hearsay.Indirect{ID: id, Name: m.Name, Addr: m.Addr, Since: way.Since})
 	})
+	in := func(of *[]hearsay.Indirect) func(hearsay.NodeID, time.Time) {
+		return func(id hearsay.NodeID, since time.Time) {
+			m, _ := w.roster.Member(id)
+			*of = append(*of, hearsay.Indirect{ID: id, Name: m.Name, Addr: m.Addr, Since: since})
+		}
+	}
+	w.narrow.EachIn(in(&stats.NoLargeIn))
+	w.streams.EachIn(in(&stats.NoStreamsIn))
 }
 
 // lostSince is since when something does not get to a member, or from this node to any; zero: it does.

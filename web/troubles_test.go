@@ -63,6 +63,8 @@ func samples() map[string]sample {
 		"narrow-way":  shows(hearsay.Stats{Narrow: []hearsay.Narrow{{Name: "bob"}}}),
 		"streams":     shows(hearsay.Stats{StreamsFail: 6}),
 		"streams-way": shows(hearsay.Stats{Streamless: []hearsay.Indirect{bob}}),
+		"narrow-in":   shows(hearsay.Stats{NoLargeIn: []hearsay.Indirect{bob}}),
+		"streams-in":  shows(hearsay.Stats{NoStreamsIn: []hearsay.Indirect{bob}}),
 		"indirect":    shows(hearsay.Stats{Indirect: []hearsay.Indirect{bob}}),
 		"untaken":     shows(hearsay.Stats{Untaken: []hearsay.Untaken{{Name: "bob", Seed: bob.Addr}}}),
 		"copied":      shows(hearsay.Stats{Copied: 2}),
