@@ -192,7 +192,9 @@ type Member struct {
 	Since       time.Time      `json:"since"` // when it came into State, by the clock of the node asked
 	// it has said that it is away and back soon (Away): until then nobody holds its silence against it
 	AwayUntil time.Time `json:"away_until,omitzero"`
-	Dialect   string    `json:"dialect"` // "" for a node that speaks our own protocol
+	// of the node asked itself, alone: it lives and is no member, as the seeds have removed it, or not admitted it yet
+	Outside bool   `json:"outside,omitempty"`
+	Dialect string `json:"dialect"` // "" for a node that speaks our own protocol
 }
 
 // word gives the i-th of words, or says that there is none.

@@ -18,7 +18,7 @@ import (
 type Stats struct {
 	At time.Time `json:"at"` // when these figures were taken, by the clock of the node: seconds before that are a time
 
-	Alive   int `json:"alive" metric:"members state=alive" help:"Members by state, this node included." status:"members=%v alive"`
+	Alive   int `json:"alive" metric:"members state=alive" help:"Members by state, this node included unless it is not in." status:"members=%v alive"`
 	Away    int `json:"away" metric:"members_away" help:"Of the alive, those that have said that they restart and will be back soon." status:"members= (of them %v away, as they are started again)" zero:""`
 	Suspect int `json:"suspect" metric:"members state=suspect" status:"members=, %v suspect"`
 	Dead    int `json:"dead" metric:"members state=dead" status:"members=, %v dead"`

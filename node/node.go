@@ -256,7 +256,21 @@ func (n *Node) Living() int { return n.roster.Living() }
 
 // Members appends all members that the roster lists, this node included,
 // ordered by name, then by NodeID.
-func (n *Node) Members(dst []hearsay.Member) []hearsay.Member { return byName(n.roster, dst) }
+func (n *Node) Members(dst []hearsay.Member) []hearsay.Member {
+	start, outside := len(dst), n.outside()
+	dst = byName(n.roster, dst)
+	for i := range dst[start:] {
+		if m := &dst[start+i]; m.ID == n.id {
+			m.Outside = outside
+		}
+	}
+	return dst
+}
+
+// outside reports whether this node lives and is no member: the seeds have removed it, or not admitted it yet.
+func (n *Node) outside() bool {
+	return n.seeded.petitions != nil && !n.Joined() && !n.roster.HasLeft()
+}
 
 // byName appends all members that a roster lists, ordered by name, then by NodeID.
 func byName(r *roster.Roster, dst []hearsay.Member) []hearsay.Member {
@@ -276,6 +290,9 @@ func (n *Node) Stats() hearsay.Stats {
 	stats := n.stats
 	stats.At = n.stepped
 	stats.Alive, stats.Suspect = n.roster.Count(hearsay.StateAlive), n.roster.Count(hearsay.StateSuspect)
+	if n.outside() {
+		stats.Alive--
+	}
 	stats.Dead, stats.Left = n.roster.Count(hearsay.StateDead), n.roster.Count(hearsay.StateLeft)
 	stats.Lost, stats.Away, stats.NewsWaiting = n.roster.Lost(), n.roster.AwayCount(), n.roster.Waiting()
 	stats.Twin, stats.Namesakes = n.roster.Twin(n.stepped), n.roster.Namesakes()

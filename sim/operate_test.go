@@ -118,6 +118,37 @@ func TestBars(t *testing.T) {
 	w.convergesWithin(t, 30*time.Second)
 }
 
+// One that the seeds have removed, and that runs on, lists itself as one that is not in, and counts itself out; no
+// other node does, nor it once it is in again.
+func TestRemovedMachineDoesNotListItselfAsIn(t *testing.T) {
+	t.Parallel()
+	w := newScenario(t, 5, "at 10s loss-in 1 n3\nat 10s loss-out 1 n3\nat 40s bar n3\nat 41s loss-in 0 n3\nat 41s loss-out 0 n3\nat 60s lift n3", withSeeds(3))
+	w.RunUntil(9 * time.Second)
+	looks := func(outside string) {
+		t.Helper()
+		for i := range w.machines {
+			m := &w.machines[i]
+			living := 0
+			for _, one := range m.node.Members(nil) {
+				if one.State.Living() && !one.Outside {
+					living++
+				}
+				if one.Outside != (m.name == outside && one.ID == m.id) {
+					t.Errorf("%v: %s lists %s: not in is %v", w.now, m.name, one.Name, one.Outside)
+				}
+			}
+			if alive := m.node.Stats().Alive; alive != living {
+				t.Errorf("%v: %s counts %d alive, and lists %d", w.now, m.name, alive, living)
+			}
+		}
+	}
+	looks("")
+	w.RunUntil(55 * time.Second)
+	looks("n3")
+	w.RunUntil(90 * time.Second)
+	looks("")
+}
+
 // A bar is lifted also of an identity that a copy of the disk has taken elsewhere.
 func TestBarOfATwinIsLifted(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,10 @@ func pageURL(http string) string {
 
 // standing tells in which state a member is, and whether it has said that it is back soon.
 func standing(m *hearsay.Member, now time.Time) string {
-	if m.AwayUntil.IsZero() {
+	switch {
+	case m.Outside:
+		return m.State.String() + ", not in"
+	case m.AwayUntil.IsZero():
 		return m.State.String()
 	}
 	return m.State.String() + ", away until " + clockTime(m.AwayUntil, now)

@@ -55,7 +55,7 @@ function showMembers(members) {
     const [name, state, role, since, address, incarnation] = tr.cells
     name.firstChild.textContent = m.name
     name.firstChild.title = m.id
-    state.replaceChildren(m.state, ...(m.away_until ? [', away until ', time(m.away_until)] : []))
+    state.replaceChildren(m.state, m.outside ? ', not in' : '', ...(m.away_until ? [', away until ', time(m.away_until)] : []))
     state.className = m.state
     role.textContent = m.role
     since.replaceChildren(time(m.since))
@@ -68,7 +68,7 @@ function showMembers(members) {
     rows.delete(id)
   }
   const counts = {}
-  for (const m of members) counts[m.state] = (counts[m.state] ?? 0) + 1
+  for (const m of members) if (!m.outside) counts[m.state] = (counts[m.state] ?? 0) + 1
   $('counts').textContent = Object.entries(counts).map(([state, n]) => `${n} ${state}`).join(', ')
 }
 
