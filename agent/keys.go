@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,11 +86,55 @@ func (a *Agent) write(ctx context.Context, writes []hearsay.Write) ([][]byte, er
 
 // Get gives what this node holds of a key: no values if it is absent. They are read only.
 func (a *Agent) Get(key string) (hearsay.Stored, error) {
-	stored := hearsay.Stored{Key: key}
-	if err := hearsay.CheckKey(key); err != nil {
+	stored, _, err := a.get(key, nil)
+	if err != nil {
 		return stored, fmt.Errorf("get: %w", err)
 	}
-	err := a.replica(func(r *kv.Replica, now time.Time) {
+	return stored, nil
+}
+
+// GetNewer is Get, as soon as the key is newer here than a context says that was read of it, also at another node; with
+// nil as soon as it has a value. If ctx ends before, it gives what there is, and the error of ctx.
+func (a *Agent) GetNewer(ctx context.Context, key string, context []byte) (hearsay.Stored, error) {
+	w := watcher{prefix: key, whole: true, at: a.Revision().Number}
+	for {
+		stored, newer, err := a.get(key, context)
+		if err != nil || newer {
+			return stored, err
+		}
+		taken, lagged, wait := a.changes.take(&w)
+		switch {
+		case wait == nil && !lagged && len(taken) == 0:
+			return stored, a.ended()
+		case wait != nil && !comes(ctx, wait, untilExpires(&stored)):
+			a.changes.rest(&w)
+		}
+		if ctx.Err() != nil {
+			return stored, fmt.Errorf("get: not newer in time: %w", ctx.Err())
+		}
+	}
+}
+
+// untilExpires is how long values stay what they are without a change; 0: for ever.
+func untilExpires(stored *hearsay.Stored) (d time.Duration) {
+	for i := range stored.Siblings {
+		if at := stored.Siblings[i].Expires; at != nil {
+			if left := max(time.Millisecond, time.Until(*at)); d == 0 || left < d {
+				d = left
+			}
+		}
+	}
+	return d
+}
+
+// get gives what this node holds of a key, and whether that is newer than a context, nil for that of no value.
+func (a *Agent) get(key string, context []byte) (stored hearsay.Stored, newer bool, err error) {
+	stored.Key = key
+	if err := hearsay.CheckKey(key); err != nil {
+		return stored, false, err
+	}
+	var wrong error
+	err = a.replica(func(r *kv.Replica, now time.Time) {
 		stored.Context = r.Context(now, key)
 		for _, o := range r.Siblings(now, key, nil) {
 			s := hearsay.Sibling{Value: o.Value, Origin: o.Dot.Origin, At: o.At()}
@@ -99,11 +144,11 @@ func (a *Agent) Get(key string) (hearsay.Stored, error) {
 			}
 			stored.Siblings = append(stored.Siblings, s)
 		}
+		if newer = len(stored.Siblings) > 0; context != nil {
+			newer, wrong = r.Newer(now, key, context)
+		}
 	})
-	if err != nil {
-		return stored, fmt.Errorf("get: %w", err)
-	}
-	return stored, nil
+	return stored, newer, cmp.Or(err, wrong)
 }
 
 // Keys lists keys with a prefix, "" for all, in the order of their bytes: at most limit of them that come after a key,

@@ -183,3 +183,50 @@ func TestStoreRefuses(t *testing.T) {
 		t.Errorf("get: %v", err)
 	}
 }
+
+// One that waits for what is newer is woken by a change of that key, by the end of a value, by its context, and by
+// the agent's end.
+func TestGetNewer(t *testing.T) {
+	a := start(t, quick("a"))
+	type answer struct {
+		stored hearsay.Stored
+		err    error
+	}
+	waits := func(ctx context.Context, known []byte) <-chan answer {
+		answered := make(chan answer)
+		go func() {
+			stored, err := a.GetNewer(ctx, "k", known)
+			answered <- answer{stored, err}
+		}()
+		await(t, a, "one waits", func() bool {
+			a.changes.mu.Lock()
+			defer a.changes.mu.Unlock()
+			return len(a.changes.waiting) == 1
+		})
+		return answered
+	}
+	want := func(got answer, values int, err error) {
+		t.Helper()
+		if len(got.stored.Siblings) != values || !errors.Is(got.err, err) {
+			t.Errorf("%d values, %v; want %d, %v", len(got.stored.Siblings), got.err, values, err)
+		}
+	}
+	answered := waits(patient(t), nil)
+	put(t, a, hearsay.Write{Key: "kk", Value: []byte("another")})
+	first := put(t, a, hearsay.Write{Key: "k", Value: []byte("1"), TTL: time.Minute})
+	want(<-answered, 1, nil)
+	answered = waits(patient(t), first)
+	short := put(t, a, hearsay.Write{Key: "k", Value: []byte("2"), TTL: 300 * time.Millisecond})
+	want(<-answered, 1, nil)
+	want(<-waits(patient(t), short), 0, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	answered = waits(ctx, nil)
+	cancel()
+	want(<-answered, 0, context.Canceled)
+	answered = waits(patient(t), nil)
+	a.Close()
+	want(<-answered, 0, errStopped)
+	if len(a.changes.waiting) != 0 {
+		t.Error("somebody waits at the end")
+	}
+}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,6 +20,18 @@ type Written struct {
 // Values gives what the node holds of a key. That it is absent is a [Problem] with status 404.
 func (c *Client) Values(ctx context.Context, key string) (Answer[web.Values], error) {
 	return get[web.Values](ctx, c, web.KeyPath(key)+"?siblings=1")
+}
+
+// AwaitValues is Values as soon as the key has some. If it has none for so long, the answer is that it is absent.
+func (c *Client) AwaitValues(ctx context.Context, key string, wait time.Duration) (a Answer[web.Values], err error) {
+	for until := time.Now().Add(wait); ; {
+		left := max(time.Millisecond, min(time.Until(until), answerTimeout/2))
+		a, err = get[web.Values](ctx, c, web.KeyPath(key)+"?siblings=1&wait="+left.Round(time.Millisecond).String())
+		p, is := errors.AsType[*Problem](err)
+		if !is || p.Status != http.StatusNotFound || !time.Now().Before(until) {
+			return a, err
+		}
+	}
 }
 
 // Put gives a key a value, for ever if ttl is 0. It replaces what a context names, as the node gives it, and with ""

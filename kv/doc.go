@@ -94,6 +94,7 @@
 //	replica.go   what is live and seen, and changes of it   index.go     objects in order, with sums
 //	write.go     put, delete, several keys                  context.go   the dots that a client has read
 //	read.go      get, siblings, list                        expire.go    objects with an end
+//	newer.go     what came after a context
 //	update.go    records of others                          exchange.go  what each lacks
 //	validate.go  what of a Sync is not taken                compare.go   what only one holds live
 //	origin.go    lives, retirement                          sum.go       hashes

@@ -20,6 +20,7 @@ const (
 	keysDefault  = 1000 // keys of a list whose request names no limit
 	keysMax      = 10000
 	writeTimeout = 10 * time.Second // for what is written to be durable
+	newerMax     = time.Minute      // to wait for a value
 )
 
 // The headers of the store.
@@ -55,7 +56,8 @@ func setVersion(w http.ResponseWriter, context hearsay.Context) {
 }
 
 // getKey gives the winner's bytes as they are, or with siblings=1 all values as JSON. That a key is absent has a
-// context, too: a write with it replaces nothing.
+// context, too: a write with it replaces nothing. With wait= it waits until the key is newer than a context or an
+// ETag says, or without these until it has a value.
 func (a *api) getKey(w http.ResponseWriter, r *http.Request) *problem {
 	siblings, p := oneParameter(r, "siblings")
 	if p != nil {
@@ -64,34 +66,117 @@ func (a *api) getKey(w http.ResponseWriter, r *http.Request) *problem {
 	if siblings != "1" && r.URL.Query().Has("siblings") {
 		return badRequest("siblings %q: want siblings=1, or none", siblings)
 	}
-	stored, err := a.backend.Get(r.PathValue("key"))
-	if err != nil {
-		return problemOf(err)
+	stored, same, p := a.stored(w, r)
+	if p != nil {
+		return p
 	}
 	setVersion(w, stored.Context)
 	w.Header().Set(HeaderSiblings, strconv.Itoa(len(stored.Siblings)))
 	value, is := stored.Value()
 	switch {
-	case !is:
-		return &problem{http.StatusNotFound, fmt.Sprintf("key %.64q has no value at this node", stored.Key)}
-	case r.Header.Get("If-None-Match") == w.Header().Get("ETag"):
+	case same, is && matches(r.Header.Values("If-None-Match"), w.Header().Get("ETag")):
 		w.WriteHeader(http.StatusNotModified)
 		return nil
-	case siblings == "1":
-		l := beginList(w, valuesHead{stored.Key, stored.Context}, "siblings")
-		for i := range stored.Siblings {
-			if !addItem(l, &stored.Siblings[i]) {
-				return nil
-			}
-		}
-		endList(l, noFields{})
-		return nil
+	case !is:
+		return &problem{http.StatusNotFound, fmt.Sprintf("key %.64q has no value at this node", stored.Key)}
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
-	w.WriteHeader(http.StatusOK)
-	w.Write(value) // the client may have gone
-	return nil
+	return w.(*paced).large(&a.answers, r, func() *problem {
+		if siblings == "1" {
+			l := beginList(w, valuesHead{stored.Key, stored.Context}, "siblings")
+			for i := range stored.Siblings {
+				if !addItem(l, &stored.Siblings[i]) {
+					return nil
+				}
+			}
+			endList(l, noFields{})
+			return nil
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.Itoa(len(value)))
+		w.WriteHeader(http.StatusOK)
+		w.Write(value) // the client may have gone
+		return nil
+	})
+}
+
+// matches reports whether one of the ETags of an If-None-Match is this one (RFC 9110, section 13.1.2).
+func matches(header []string, etag string) bool {
+	for _, tag := range strings.Split(strings.Join(header, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// stored gives what the node holds of the key that a request names. If it has waited in vain for more than the
+// client has, that is the same.
+func (a *api) stored(w http.ResponseWriter, r *http.Request) (stored hearsay.Stored, same bool, p *problem) {
+	key, err := r.PathValue("key"), error(nil)
+	if !r.URL.Query().Has("wait") {
+		if stored, err = a.backend.Get(key); err != nil {
+			p = problemOf(err)
+		}
+		return stored, false, p
+	}
+	text, p := oneParameter(r, "wait")
+	if p != nil {
+		return stored, false, p
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait < time.Millisecond || wait > newerMax {
+		return stored, false, badRequest("wait %.100q: want a duration from 1ms to %v, as in 30s", text, newerMax)
+	}
+	known, p := knownOf(r)
+	if p != nil {
+		return stored, false, p
+	}
+	s, leave, p := a.open(&a.watches, w, r)
+	if p != nil {
+		return stored, false, p
+	}
+	defer leave()
+	s.w.control.SetReadDeadline(time.Time{}) // as for streams
+	ctx, cancel := context.WithTimeout(s.ctx, wait)
+	defer cancel()
+	stored, err = a.backend.GetNewer(ctx, key, known)
+	s.w.control.SetWriteDeadline(time.Now().Add(chunkTimeout)) // the server's began with the request
+	switch {
+	case err == nil:
+		return stored, false, nil
+	case ctx.Err() != nil:
+		return stored, known != nil, nil
+	}
+	return stored, false, problemOf(err)
+}
+
+// knownOf gives the context of what a client has that waits for more; nil: nothing.
+func knownOf(r *http.Request) (known hearsay.Context, p *problem) {
+	contexts, tags := r.Header.Values(HeaderContext), r.Header.Values("If-None-Match")
+	text := strings.Join(contexts, ",")
+	switch {
+	case len(contexts)+len(tags) > 1:
+		return nil, badRequest("%s, If-None-Match: to wait for more, want one of them, once", HeaderContext)
+	case len(contexts)+len(tags) == 0:
+		return nil, nil
+	case len(tags) > 0:
+		if text, p = contextOf("If-None-Match", tags[0]); p != nil {
+			return nil, p
+		}
+	}
+	if err := known.UnmarshalText([]byte(text)); err != nil {
+		return nil, problemOf(err)
+	}
+	return known, nil
+}
+
+// contextOf gives the context's text in an ETag.
+func contextOf(name, etag string) (string, *problem) {
+	text := strings.TrimSuffix(strings.TrimPrefix(etag, `"`), `"`)
+	if strconv.Quote(text) != etag {
+		return "", badRequest("%s %.100q: want one ETag, in its quotes, as it was read", name, etag)
+	}
+	return text, nil
 }
 
 // putKey writes the body as the key's value; deleteKey takes its values away. The answer comes when that is durable, as
@@ -168,8 +253,8 @@ func writeOf(r *http.Request) (write hearsay.Write, p *problem) {
 			continue
 		case "If-Match":
 			write.If = hearsay.IfUnchanged
-			if text = strings.TrimSuffix(strings.TrimPrefix(given, `"`), `"`); strconv.Quote(text) != given {
-				return write, badRequest("If-Match %.100q: want one ETag, in its quotes, as it was read", given)
+			if text, p = contextOf(name, given); p != nil {
+				return write, p
 			}
 		}
 		if err := write.Context.UnmarshalText([]byte(text)); err != nil {

@@ -8,29 +8,60 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"hearsay"
+	"hearsay/agent"
 	"hearsay/web"
 )
 
-// keeper is a real node behind its API.
+// keeper is a real node behind its API, asked over real connections.
 type keeper struct {
-	t       *testing.T
-	handler http.Handler
+	t    *testing.T
+	node *agent.Agent
+	host string
+	http *http.Client
 }
 
 func newKeeper(t *testing.T) *keeper {
 	t.Helper()
-	return &keeper{t, handlerOf(startAgent(t, "ada"))}
+	a := startAgent(t, "ada")
+	_, url := serve(t, a)
+	k := &keeper{t, a, strings.TrimPrefix(url, "http://"), &http.Client{Transport: &http.Transport{}}}
+	t.Cleanup(k.http.CloseIdleConnections)
+	return k
+}
+
+// send sends a request whose path and query stand in it as they are, and gives the answer.
+func (k *keeper) send(method, path, body string, headers ...string) *http.Response {
+	k.t.Helper()
+	opaque, query, _ := strings.Cut(path, "?")
+	r := &http.Request{
+		Method: method, URL: &url.URL{Scheme: "http", Host: k.host, Opaque: opaque, RawQuery: query},
+		Header: make(http.Header), Body: http.NoBody,
+	}
+	if body != "" {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	answer, err := k.http.Do(r.WithContext(k.t.Context()))
+	if err != nil {
+		k.t.Fatalf("%s %.80s: %v", method, path, err)
+	}
+	return answer
 }
 
 // ask gives an answer that has this status.
 func (k *keeper) ask(status int, method, path, body string, headers ...string) (text string, header http.Header) {
 	k.t.Helper()
-	r := ask(k.handler, method, path, body, headers...)
+	r := k.send(method, path, body, headers...)
+	defer r.Body.Close()
 	b, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != status {
 		k.t.Fatalf("%s %.80s: status %d, want %d: %.300s", method, path, r.StatusCode, status, b)
@@ -82,7 +113,13 @@ func TestContexts(t *testing.T) {
 	context := web.HeaderContext + ": " + first.Get(web.HeaderContext)
 	k.ask(412, "PUT", "/v1/kv/k", "2", "If-None-Match: *")
 	k.ask(412, "PUT", "/v1/kv/k", "2", "If-Match: "+absent.Get("ETag"))
-	k.ask(304, "GET", "/v1/kv/k", "", "If-None-Match: "+first.Get("ETag"))
+	for _, tags := range []string{first.Get("ETag"), "W/" + first.Get("ETag"), `"other", ` + first.Get("ETag"), "*"} {
+		if _, header := k.ask(304, "GET", "/v1/kv/k", "", "If-None-Match: "+tags); header.Get("ETag") != first.Get("ETag") {
+			t.Errorf("If-None-Match %s: %v", tags, header)
+		}
+	}
+	k.ask(200, "GET", "/v1/kv/k", "", `If-None-Match: "other"`)
+	k.ask(404, "GET", "/v1/kv/none", "", "If-None-Match: *")
 	_, second := k.ask(204, "PUT", "/v1/kv/k", "2", "If-Match: "+first.Get("ETag"))
 	k.ask(412, "DELETE", "/v1/kv/k", "", "If-Match: "+first.Get("ETag"))
 	k.ask(204, "PUT", "/v1/kv/k", "3", context) // it has not read 2
@@ -103,11 +140,63 @@ func TestContexts(t *testing.T) {
 	k.ask(204, "DELETE", "/v1/kv/k", "", "If-Match: "+header.Get("ETag"))
 	k.ask(204, "PUT", "/v1/kv/k", "4", "If-Match: "+absent.Get("ETag"))
 	k.ask(204, "PUT", "/v1/kv/short?ttl=1ms", "lives")
-	for until := time.Now().Add(time.Minute); ask(k.handler, "GET", "/v1/kv/short", "").StatusCode != 404; {
+	for until := time.Now().Add(time.Minute); ; {
+		if r := k.send("GET", "/v1/kv/short", ""); r.Body.Close() == nil && r.StatusCode == 404 {
+			break
+		}
 		if time.Now().After(until) {
 			t.Fatal("a value with a TTL of 1ms is there for a minute")
 		}
 	}
+}
+
+// A client waits for what is newer than what it has, from whichever node it has that.
+func TestWaitForNewer(t *testing.T) {
+	k := newKeeper(t)
+	waits := func(headers ...string) <-chan *http.Response {
+		answered := make(chan *http.Response, 1)
+		go func() { answered <- k.send("GET", "/v1/kv/k?wait=1m", "", headers...) }()
+		return answered
+	}
+	got := func(answered <-chan *http.Response, status int, body string) http.Header {
+		t.Helper()
+		r := <-answered
+		defer r.Body.Close()
+		if b, _ := io.ReadAll(r.Body); r.StatusCode != status || body != "" && string(b) != body {
+			t.Errorf("status %d, want %d: %.300s", r.StatusCode, status, b)
+		}
+		return r.Header
+	}
+	answered := waits()
+	k.ask(204, "PUT", "/v1/kv/other", "0")
+	k.ask(204, "PUT", "/v1/kv/k", "1")
+	first := got(answered, 200, "1")
+	got(waitless(k, first), 304, "")
+	answered = waits("If-None-Match: " + first.Get("ETag"))
+	k.ask(204, "PUT", "/v1/kv/k", "2")
+	second := got(answered, 200, "2")
+	if got, _ := k.ask(200, "GET", "/v1/kv/k?wait=1m", "", web.HeaderContext+": "+first.Get(web.HeaderContext)); got != "2" {
+		t.Errorf("of what is long gone: %s", got)
+	}
+	answered = waits(web.HeaderContext + ": " + second.Get(web.HeaderContext))
+	k.ask(204, "DELETE", "/v1/kv/k", "")
+	absent := got(answered, 404, "")
+	got(waitless(k, absent), 304, "")
+
+	// What was read at another node, and has not come here, is newer than what is here.
+	_, third := k.ask(204, "PUT", "/v1/kv/k", "3")
+	ahead := forged(t, third.Get(web.HeaderContext))
+	k.ask(304, "GET", "/v1/kv/k?wait=1ms", "", web.HeaderContext+": "+ahead)
+	// A value that ends is another without being written.
+	_, short := k.ask(204, "PUT", "/v1/kv/k?ttl=100ms", "4")
+	k.ask(404, "GET", "/v1/kv/k?wait=1m", "", "If-None-Match: "+short.Get("ETag"))
+}
+
+// waitless asks for what is newer, and does not wait long.
+func waitless(k *keeper, header http.Header) <-chan *http.Response {
+	answered := make(chan *http.Response, 1)
+	answered <- k.send("GET", "/v1/kv/k?wait=1ms", "", "If-None-Match: "+header.Get("ETag"))
+	return answered
 }
 
 func TestListOfKeys(t *testing.T) {
@@ -172,6 +261,12 @@ func TestStoreProblems(t *testing.T) {
 		"ttl twice":              {"PUT", "/v1/kv/k?ttl=1s&ttl=2s", "v", "", 400, "want it once"},
 		"ttl of a get":           {"GET", "/v1/kv/k?ttl=1s", "", "", 400, "unknown query parameter"},
 		"siblings":               {"GET", "/v1/kv/k?siblings=2", "", "", 400, "want siblings=1"},
+		"wait no duration":       {"GET", "/v1/kv/k?wait=5", "", "", 400, `wait "5": want a duration from 1ms to 1m0s, as in 30s`},
+		"wait too long":          {"GET", "/v1/kv/k?wait=61s", "", "", 400, "want a duration from 1ms to 1m0s"},
+		"wait for a weak ETag":   {"GET", "/v1/kv/k?wait=1s", "", `If-None-Match: W/"` + context + `"`, 400, "want one ETag, in its quotes"},
+		"wait for no context":    {"GET", "/v1/kv/k?wait=1s", "", web.HeaderContext + ": ", 400, "give one that was read with it"},
+		"wait for another key":   {"GET", "/v1/kv/l?wait=1s", "", web.HeaderContext + ": " + context, 400, "of another key"},
+		"wait of a write":        {"PUT", "/v1/kv/k?wait=1s", "v", "", 400, "unknown query parameter"},
 		"limit":                  {"GET", "/v1/kv?limit=0", "", "", 400, "want one number from 1 to 10000"},
 		"foreign":                {"PUT", "/v1/kv/k", "v", "Origin: https://evil.example", 403, "another site"},
 		"a method":               {"POST", "/v1/kv/k", "v", "", 405, "want GET, HEAD, PUT, DELETE"},
@@ -230,15 +325,14 @@ func TestStoreStatuses(t *testing.T) {
 
 // A body that is cut off, or shorter than was said, is not written.
 func TestCutBodies(t *testing.T) {
-	a := startAgent(t, "ada")
-	_, url := serve(t, a)
+	k := newKeeper(t)
 	for name, request := range map[string]string{
 		"cut off":     "PUT /v1/kv/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf",
 		"cut chunk":   "PUT /v1/kv/k HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf",
 		"no last one": "PUT /v1/kv/k HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
 		"no number":   "PUT /v1/kv/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -4\r\n\r\nhalf",
 	} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		conn, err := net.Dial("tcp", k.host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +343,7 @@ func TestCutBodies(t *testing.T) {
 			t.Errorf("%s: status %d", name, answer.StatusCode)
 		}
 		conn.Close()
-		if got, err := a.Get("k"); err != nil || len(got.Siblings) != 0 {
+		if got, err := k.node.Get("k"); err != nil || len(got.Siblings) != 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

@@ -72,10 +72,8 @@ func (w watching) changed(key, value string) (id string) {
 }
 
 func TestWatchOverHTTP(t *testing.T) {
-	a := startAgent(t, "ada")
-	handler, url := handlerOf(a), ""
-	_, url = serve(t, a)
-	k := &keeper{t, handler}
+	k := newKeeper(t)
+	a, url := k.node, "http://"+k.host
 	k.ask(204, "PUT", "/v1/kv/tea/1", "one")
 	var list web.Keys
 	text, _ := k.ask(200, "GET", "/v1/kv?prefix=tea/", "")
@@ -123,7 +121,7 @@ func TestWatchOverHTTP(t *testing.T) {
 		k.ask(204, "PUT", "/v1/kv/tea/3", foreign)
 		w.changed("tea/3", foreign)
 	}
-	if r := ask(handler, "HEAD", "/v1/events?prefix=", ""); r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/event-stream" {
+	if r := k.send("HEAD", "/v1/events?prefix=", ""); r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("HEAD: %d", r.StatusCode)
 	}
 }

@@ -18,7 +18,7 @@
 //	GET  /v1/rumors?limit=         what it holds of what was said, newest last; peers only
 //	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody; peers only
 //	GET  /v1/kv?prefix=&after=&limit=  keys of the store; peers only, as what follows
-//	GET  /v1/kv/{key}?siblings=1   the winner's bytes; all values as JSON
+//	GET  /v1/kv/{key}?siblings=1&wait=  the winner's bytes; all values as JSON; as soon as that is newer
 //	PUT  /v1/kv/{key}?ttl=         the body becomes its value
 //	DELETE /v1/kv/{key}            take its values away
 //	GET  /v1/topology              the living, and the links between them
@@ -94,11 +94,13 @@ type Backend interface {
 	Revision() hearsay.Revision
 	WatchAfter(ctx context.Context, prefix string, after hearsay.Revision, idle time.Duration) (iter.Seq2[hearsay.Revision, hearsay.Event], error)
 
-	// Get gives what the node holds of a key, Keys at most limit keys with a
+	// Get gives what the node holds of a key, GetNewer as soon as that is newer than
+	// a context, nil for that of no value, or with an error of ctx once that ends; Keys at most limit keys with a
 	// prefix that come after one. Values are read only. Write does writes, all or
 	// none, and returns once they are durable, with the context of each. At a seed
 	// they are hearsay.ErrSeedStore.
 	Get(key string) (hearsay.Stored, error)
+	GetNewer(ctx context.Context, key string, context []byte) (hearsay.Stored, error)
 	Keys(prefix, after string, limit int) ([]hearsay.KeyInfo, error)
 	Write(ctx context.Context, writes ...hearsay.Write) (contexts [][]byte, err error)
 
@@ -248,7 +250,8 @@ func (a *api) routes() []route {
 		large("/v1/rumors", "limit", a.getRumors),
 		write(http.MethodPost, "/v1/rumors", a.postRumor),
 		large("/v1/kv", "prefix after limit", a.getKeys),
-		large("/v1/kv/{key...}", "siblings", a.getKey),
+		// it may wait before its answer finds a place
+		{method: http.MethodGet, path: "/v1/kv/{key...}", takes: "siblings wait", answer: a.getKey},
 		{method: http.MethodPut, path: "/v1/kv/{key...}", takes: "ttl", answer: a.putKey, bodies: &a.bodies},
 		write(http.MethodDelete, "/v1/kv/{key...}", a.deleteKey),
 		large("/v1/topology", "", a.getTopology),

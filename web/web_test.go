@@ -131,6 +131,10 @@ func (v *village) EachRumor(limit int) iter.Seq[hearsay.Event] {
 
 func (v *village) Get(key string) (hearsay.Stored, error) { return hearsay.Stored{Key: key}, v.storeBy }
 
+func (v *village) GetNewer(_ context.Context, key string, _ []byte) (hearsay.Stored, error) {
+	return v.Get(key)
+}
+
 func (v *village) Keys(string, string, int) ([]hearsay.KeyInfo, error) { return nil, v.storeBy }
 
 func (v *village) Revision() hearsay.Revision { return hearsay.Revision{} }

@@ -91,20 +91,30 @@ func (a *asking) write(w hearsay.Write, replaces string, ask asks[client.Written
 
 func newGet() *cobra.Command {
 	var siblings bool
+	var wait time.Duration
 	cmd := askingCommand(&cobra.Command{
 		Use:   "get KEY",
 		Short: "Print the value of a key of the store",
 		Long: `Print the value of a key, byte for byte; at a terminal, what does something to it is escaped. Of
 several, written at the same time on different nodes, it is the winner, the same everywhere.
 With --siblings print all of them, one a line, quoted if they are no plain text, behind the context that names them:
-"put --context" replaces these. Exit code 1 if the asked node holds no value.`,
+"put --context" replaces these. Exit code 1 if the asked node holds no value; with --wait 1m if it holds none within a
+minute.`,
 		Args: cobra.ExactArgs(1),
 	}, func(a *asking, args []string) error {
 		if err := hearsay.CheckKey(args[0]); err != nil {
 			return wrongUsage(a.Command, err)
 		}
+		if a.Flags().Changed("wait") && wait < time.Millisecond {
+			return wrongUsage(a.Command, fmt.Errorf("--wait %v: want a millisecond or more", wait))
+		}
 		what := "get " + plainText(args[0])
-		read := func(ctx context.Context) (client.Answer[web.Values], error) { return a.Values(ctx, args[0]) }
+		read := func(ctx context.Context) (client.Answer[web.Values], error) {
+			if wait > 0 {
+				return a.AwaitValues(ctx, args[0], wait)
+			}
+			return a.Values(ctx, args[0])
+		}
 		return showOr(a, what, read, func(out io.Writer, values web.Values) error {
 			switch {
 			case len(values.Siblings) == 0:
@@ -119,6 +129,7 @@ With --siblings print all of them, one a line, quoted if they are no plain text,
 		})
 	})
 	cmd.Flags().BoolVar(&siblings, "siblings", false, "all values, with the context that names them")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for a value, if there is none")
 	return cmd
 }
 
