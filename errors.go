@@ -18,6 +18,9 @@ var ErrSeedStore = errors.New("this is a seed, and seeds hold no store; ask a pe
 // it took before waits to be durable.
 var ErrDiskBehind = errors.New("the disk does not keep up with what is to be durable; try again once it does")
 
+// ErrDiskFull is wrapped by errors about what must be durable at a node whose disk is full.
+var ErrDiskFull = errors.New("the disk of this node's data directory is full; make room there, and try again: the node goes on by itself")
+
 // ErrLeaveUnruled is wrapped by errors about a leave that the seeds have not ruled in time.
 var ErrLeaveUnruled = errors.New("no quorum of the seeds has said in time that this node is out: it is in until the others find it gone and they remove it")
 

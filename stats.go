@@ -42,6 +42,7 @@ type Stats struct {
 	ClaimsOut   uint64  `json:"claims_out" metric:"claims_total direction=out" status:"claims=; %v out"`
 	Exchanges   uint64  `json:"exchanges" metric:"exchanges_total" help:"Digests sent because rosters differed."`
 	DiskWaits   int     `json:"disk_waits" metric:"disk_waiting_bytes" help:"Bytes of records that are not durable yet."`
+	DiskFull    float64 `json:"disk_full_s" metric:"disk_full_seconds" help:"For how long the disk has been full, so that nothing has become durable; 0: it is not."`
 	DiskBehind  float64 `json:"disk_behind_s" metric:"disk_behind_seconds" help:"For how long new work has been refused because too many records wait for the disk; 0: it is not."`
 	NewsWaiting int     `json:"news_waiting" metric:"news_waiting" help:"Claims that this node still sends to others." status:"claims=, %v waiting to be told"`
 

@@ -161,7 +161,10 @@ func (s *Stats) Troubles() (all []string) {
 }
 
 func (s *Stats) diskWords() string {
-	if s.DiskBehind <= 0 {
+	switch {
+	case s.DiskFull > 0:
+		return "the disk is full: since " + s.since(s.DiskFull) + " nothing becomes durable, and nothing that must is taken on; make room for the data directory, and this node goes on by itself"
+	case s.DiskBehind <= 0:
 		return ""
 	}
 	return "the disk does not keep up: what must be durable waits for it, and since " + s.since(s.DiskBehind) + " nothing that adds to that is taken on"

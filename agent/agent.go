@@ -255,7 +255,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		commit = a.disk.Commit
 	}
 	a.commits = newCommitQueue(commit, a.loop.send, a.tell, a.diskFails)
-	a.commits.changes, a.loop.changes = a.changes, a.changes
+	a.commits.changes, a.loop.changes, a.commits.filled = a.changes, a.changes, a.diskFilled
 	if a.disk != nil {
 		a.commits.look = a.disk.Look
 	}
@@ -393,6 +393,9 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 	if !stats.At.IsZero() { // else the loop has ended
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
 		stats.Copied = a.copiedFor(stats.At).Seconds()
+		if since, _ := a.commits.fullSince(); !since.IsZero() {
+			stats.DiskFull = stats.At.Sub(since).Seconds()
+		}
 	}
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
 	return stats
@@ -455,6 +458,15 @@ func (a *Agent) diskFails(why error) {
 	})
 	if !asked {
 		a.stop(why)
+	}
+}
+
+// diskFilled logs that the disk is full, which is why, and with nil that there is room.
+func (a *Agent) diskFilled(why error) {
+	if why != nil {
+		a.cfg.Logger.Error("The disk is full; nothing is taken on that must become durable until there is room", "data", a.cfg.Data, "why", why)
+	} else {
+		a.cfg.Logger.Info("There is room on the disk again", "data", a.cfg.Data)
 	}
 }
 

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"hearsay"
@@ -24,6 +26,9 @@ const (
 // is still there. A guess: sooner than most people start a second node that lost its own.
 const diskLookEvery = 5 * time.Second
 
+// fullEvery is how long a node whose disk is full waits until it tries again. A guess.
+const fullEvery = 500 * time.Millisecond
+
 // commitQueue carries out what may only be done after something is durable: Persist,
 // then Send, then Events. It runs beside the loop, so that a slow disk does
 // not look like death. What queues up while it is busy is carried out
@@ -33,6 +38,7 @@ type commitQueue struct {
 	send   func(outgoing)
 	tell   func(*hearsay.Event)
 	fail   func(error) // called once, when nothing can be made durable any more
+	filled func(error) // called when the disk is full, and with nil when there is room again; nil: nobody is told
 
 	changes *changes // handed out
 
@@ -47,6 +53,9 @@ type commitQueue struct {
 	waitsFrom  time.Time // since when the first of waiting waits
 	broken     bool      // what waits, and what comes, is dropped until forget is called
 	stopped    bool
+	stopping   chan struct{} // closed with stopped
+	fullFrom   time.Time     // since when the disk is full; zero: it is not
+	full       chan struct{} // closed while it is
 	ready      chan struct{} // of capacity 1: there is work, or an end to it
 	done       chan struct{}
 }
@@ -79,6 +88,7 @@ func newCommitQueue(commit func(*store.Batch) error, send func(outgoing), tell f
 	return &commitQueue{
 		commit: commit, send: send, tell: tell, fail: fail,
 		ready: make(chan struct{}, 1), done: make(chan struct{}),
+		stopping: make(chan struct{}), full: make(chan struct{}),
 	}
 }
 
@@ -173,6 +183,7 @@ func (q *commitQueue) afterwards(do func()) {
 func (q *commitQueue) stop() {
 	q.mu.Lock()
 	q.stopped = true
+	close(q.stopping)
 	q.wake()
 	q.mu.Unlock()
 	<-q.done
@@ -223,7 +234,7 @@ func (q *commitQueue) run() {
 		}
 		q.mu.Unlock()
 		if !broken && !w.batch.Empty() {
-			if err := commit(&w.batch); err != nil {
+			if err := q.write(commit, &w.batch); err != nil {
 				look, broken = nil, true
 				q.breaks(err)
 			}
@@ -235,6 +246,47 @@ func (q *commitQueue) run() {
 			return
 		}
 	}
+}
+
+// write commits a batch. A full disk is a slow one: it tries until there is room, or the commit queue is to end.
+// Nothing is carried out meanwhile, and the node takes on less.
+func (q *commitQueue) write(commit func(*store.Batch) error, batch *store.Batch) error {
+	for {
+		err := commit(batch)
+		isFull := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+		q.setFull(isFull, err)
+		if !isFull {
+			return err
+		}
+		select {
+		case <-time.After(fullEvery):
+		case <-q.stopping:
+			return err
+		}
+	}
+}
+
+func (q *commitQueue) setFull(isFull bool, why error) {
+	q.mu.Lock()
+	was := !q.fullFrom.IsZero()
+	switch {
+	case isFull && !was:
+		q.fullFrom = time.Now()
+		close(q.full)
+	case was && !isFull:
+		q.fullFrom, q.full, why = time.Time{}, make(chan struct{}), nil
+	}
+	q.mu.Unlock()
+	if was != isFull && q.filled != nil {
+		q.filled(why)
+	}
+}
+
+// fullSince is since when the disk is full, zero if it is not, and what is closed while it is.
+func (q *commitQueue) fullSince() (since time.Time, full <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.fullFrom, q.full
 }
 
 // carryOut does what may be done now that the work's records are durable.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,54 @@ func TestCommitQueueStopsWhenTheDiskFails(t *testing.T) {
 			t.Errorf("failed by %v", d.failed)
 		}
 		d.want(t, "send a", fmt.Sprintf("commit %d", incarnationSize))
+	})
+}
+
+// A full disk is one that takes its time: all is carried out once there is room, in its order, and nothing before.
+func TestCommitQueueWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries, told := 0, ""
+		d := newDiary(func(*store.Batch) error {
+			if tries++; tries <= 3 {
+				return fmt.Errorf("write: %w", syscall.ENOSPC)
+			}
+			return nil
+		})
+		d.filled = func(why error) { told += fmt.Sprint(why, ", ") }
+		go d.run()
+		d.persist(incarnation(1))
+		d.enqueue(outgoing{bytes: []byte("a")})
+		synctest.Wait()
+		since, full := d.fullSince()
+		if !since.Equal(time.Now()) {
+			t.Errorf("full since %v", since)
+		}
+		<-full
+		d.enqueue(outgoing{bytes: []byte("b")})
+		d.report(joined(1))
+		d.want(t, fmt.Sprintf("commit %d", incarnationSize))
+		time.Sleep(4 * fullEvery)
+		if since, _ := d.fullSince(); !since.IsZero() || tries != 4 || told != "write: no space left on device, <nil>, " {
+			t.Errorf("full since %v, %d tries, told %s", since, tries, told)
+		}
+		d.stop()
+		one := fmt.Sprintf("commit %d", incarnationSize)
+		d.want(t, one, one, one, "send a", "send b", "tell joined 1")
+		if d.failed != nil {
+			t.Errorf("failed by %v", d.failed)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // and it ends while the disk is full
+		d := newDiary(func(*store.Batch) error { return syscall.EDQUOT })
+		go d.run()
+		d.persist(incarnation(1))
+		d.report(joined(1))
+		synctest.Wait()
+		d.stop()
+		d.want(t, fmt.Sprintf("commit %d", incarnationSize))
+		if d.failed != syscall.EDQUOT {
+			t.Errorf("failed by %v", d.failed)
+		}
 	})
 }
 

@@ -43,6 +43,10 @@ func (a *Agent) durably(ctx context.Context, do func(now time.Time) (*core.Effec
 		err  error
 		done = make(chan struct{})
 	)
+	since, full := a.commits.fullSince()
+	if !since.IsZero() {
+		return hearsay.ErrDiskFull
+	}
 	open := a.inbox.put(func(now time.Time) {
 		var fx *core.Effects
 		fx, err = do(now)
@@ -58,6 +62,8 @@ func (a *Agent) durably(ctx context.Context, do func(now time.Time) (*core.Effec
 	}
 	select {
 	case <-done:
+	case <-full:
+		return fmt.Errorf("not durable, and may still be told once it is: %w", hearsay.ErrDiskFull)
 	case <-ctx.Done():
 		return fmt.Errorf("not durable in time, and may still be told once it is: %w", ctx.Err())
 	case <-a.done:

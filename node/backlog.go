@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"hearsay"
 	"hearsay/internal/core"
 )
 
@@ -34,6 +35,19 @@ func (n *Node) DiskWaits(bytes int, since time.Time) {
 // behind reports whether nothing is to be taken on that has to become durable.
 func (b *backlog) behind(now time.Time) bool {
 	return b.bytes > waitsMost || b.bytes > 0 && now.Sub(b.since) > waitsLong
+}
+
+// refuses reports whether a packet is not taken, as so much waits already and it would add to that: what others have
+// written, and said, is asked for again later.
+func (n *Node) refuses(p *core.Packet) bool {
+	switch p.Body.(type) {
+	case *core.Update, *core.Sync, *core.Rumors:
+		if n.backlog.bytes > waitsMost {
+			n.stats.Drops[hearsay.DropQueueFull]++
+			return true
+		}
+	}
+	return false
 }
 
 // DiskBehind is for how long the disk has been behind.

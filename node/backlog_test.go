@@ -30,6 +30,11 @@ func TestDiskBehind(t *testing.T) {
 				t.Errorf("%d bytes wait: %T is dropped: %t", waits, body, got)
 			}
 		}
+		for _, body := range []core.Message{&core.Update{}, &core.Sync{}, &core.Rumors{}} {
+			if got := dropped(body); got != (waits > waitsMost) {
+				t.Errorf("%d bytes wait: %T is dropped: %t", waits, body, got)
+			}
+		}
 		for _, body := range []core.Message{&core.Ping{Seq: 1, Target: n.id}, &core.LedgerReq{}, &core.SeatHello{}} {
 			if dropped(body) {
 				t.Errorf("%d bytes wait: %T is dropped", waits, body)

@@ -412,7 +412,7 @@ func (n *Node) receive(now time.Time, p *core.Packet) {
 			n.roster.TakeEvidence(now, m.Evidence)
 		}
 	default:
-		if !n.receiveSeeded(now, p) {
+		if !n.receiveSeeded(now, p) && !n.refuses(p) {
 			n.gossip.receive(now, p)
 		}
 	}

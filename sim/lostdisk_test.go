@@ -11,7 +11,7 @@ import (
 	"hearsay"
 )
 
-// A peer whose disk is full leaves, and is held dead by nobody; a seed ends. What it could not make durable it tells
+// A peer whose disk fails leaves, and is held dead by nobody; a seed ends. What it could not make durable it tells
 // nobody, and it is in again once there is room.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
@@ -50,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 	w := newScenario(t, 4, "at 19s fill s1\nat 20s kill n4", withSeeds(3))
 	w.RunUntil(30 * time.Second)
 	if w.machines[4].node != nil {
-		t.Error("a seed whose disk is full runs")
+		t.Error("a seed whose disk has failed runs")
 	}
 }
 

@@ -71,7 +71,7 @@ func TestRoamingApart(t *testing.T) {
 	}
 }
 
-// Whose disk is full stops, and does not start before there is room.
+// One whose disk fails stops, and does not start before that is well.
 func TestFullDisks(t *testing.T) {
 	t.Parallel()
 	w := newScenario(t, 5, "at 10s fill n3\nat 11s say n3\nat 15s restart n3\nat 20s room n3\nat 21s restart n3", withSeeds(3))

@@ -46,7 +46,7 @@ const (
 	Say       // a machine's application tells everybody a rumor
 	Move      // a machine's process runs again at another address, with its disk
 	Roam      // a peer's machine gets another address while its process runs, which notices
-	Fill      // a machine's disk is full: the next sync fails, and a peer leaves, a seed stops
+	Fill      // a machine's disk fails: the next sync does, and a peer leaves, a seed stops
 	Room      // it is not full any more
 	// a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
 	Damage
@@ -146,7 +146,7 @@ type crowd struct{ nodes, seeds int }
 //	at 57s  say n3 x5 every 10ms size 65536
 //	at 58s  move n3                   # its process runs again at another address, with its disk
 //	at 58s  roam n3                   # it gets another address while its process runs
-//	at 58s  fill n3                   # its disk is full: a peer leaves, a seed stops; `room n3` ends that
+//	at 58s  fill n3                   # its disk fails: a peer leaves, a seed stops; `room n3` ends that
 //	at 58s  damage n3                 # a bit of its disk flips; it starts again with an empty one
 //	at 58s  save n3                   # a copy of its disk is put aside
 //	at 58s  restore n3                # its process runs again with that copy

@@ -181,7 +181,7 @@ func cure(err error) string {
 	case errors.Is(err, errGone), errors.Is(err, ErrElsewhere):
 		return "" // they say so
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return ": make room there, and start the node again; what it has acknowledged is kept"
+		return ": make room there; what was acknowledged is kept"
 	}
 	return ": see to that disk, and start the node again"
 }

@@ -306,7 +306,7 @@ func TestStoreStatuses(t *testing.T) {
 		409: {hearsay.ErrSeedStore, hearsay.ErrUnseen, hearsay.ErrSiblings, hearsay.ErrWriters},
 		412: {hearsay.ErrKeyExists, hearsay.ErrKeyChanged},
 		503: {hearsay.ErrDiskBehind, errors.New("the agent has stopped")},
-		507: {hearsay.ErrStoreFull},
+		507: {hearsay.ErrStoreFull, hearsay.ErrDiskFull},
 	} {
 		for _, err := range errs {
 			v := newVillage()

@@ -67,7 +67,7 @@ var statuses = []struct {
 	}},
 	{http.StatusPreconditionFailed, []error{hearsay.ErrKeyExists, hearsay.ErrKeyChanged}},
 	{http.StatusRequestEntityTooLarge, []error{hearsay.ErrValueSize}},
-	{http.StatusInsufficientStorage, []error{hearsay.ErrStoreFull}},
+	{http.StatusInsufficientStorage, []error{hearsay.ErrStoreFull, hearsay.ErrDiskFull}},
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

@@ -393,7 +393,7 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
 // one that has lost all others is not, unless they have left, or were members for less than a
 // minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is
-// behind, or whose machine does not have its address any more, or one that hears nobody, or that nobody answers.
+// full or behind, or whose machine does not have its address any more, one that hears nobody, or that nobody answers.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
@@ -404,7 +404,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, "this node leaves the network: it has asked the seeds to rule that, and ends"}
 	case a.backend.Self().State == hearsay.StateLeft:
 		return &problem{http.StatusServiceUnavailable, "this node has left the network"}
-	case stats.DiskBehind > 0, stats.AddressGone > 0, stats.Unreached > 0:
+	case stats.DiskFull > 0, stats.DiskBehind > 0, stats.AddressGone > 0, stats.Unreached > 0:
 		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}

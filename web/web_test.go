@@ -411,6 +411,10 @@ func TestProblems(t *testing.T) {
 			method: "GET", target: "/readyz", status: 503, detail: "the disk does not keep up: what must be durable waits for it, and since 2025-06-01T11:59:57Z nothing",
 			change: func(v *village) { v.stats = hearsay.Stats{At: noon, DiskWaits: 5_000_000, DiskBehind: 2.5} },
 		},
+		"disk full": {
+			method: "GET", target: "/readyz", status: 503, detail: "the disk is full: since 2025-06-01T11:59:57Z nothing becomes durable",
+			change: func(v *village) { v.stats = hearsay.Stats{At: noon, DiskFull: 2.5, DiskBehind: 1} },
+		},
 		"no address": {
 			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address since at least 2025-06-01T11:59:52Z: others",
 			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{At: noon, AddressGone: 7.2} },

@@ -55,7 +55,7 @@ A scenario has one action a line:
   at 56s  say anyone x20 every 1s    a rumor; or: say n3
   at 57s  move n3                    it runs again at another address
   at 57s  roam n3                    it gets another address while its process runs
-  at 57s  fill n3                    its disk is full: a peer leaves, a seed stops; room n3
+  at 57s  fill n3                    its disk fails: a peer leaves, a seed stops; room n3
   at 57s  damage n3                  a bit of its disk flips; it begins anew
   at 57s  save n3                    a copy of its disk is put aside
   at 57s  restore n3                 it runs again with that copy

@@ -18,7 +18,7 @@ import (
 
 // argsOf are the arguments without which a command takes no flags.
 var argsOf = map[string][]string{
-	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"},
+	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"}, "watch": {"x"},
 	"ledger verify": {"x"}, "settings check": {"x"}, "sim attack": {"sybil"}, "sim diff": {"x", "y"},
 }
 
@@ -76,7 +76,7 @@ func TestZeroFlags(t *testing.T) {
 	refuses := map[string]string{ // what else must be given
 		"up --for": "", "up --peers": "", "up --chatter-count": "--chatter=5s", "peer --chatter-count": "--chatter=5s", "rumors --limit": "",
 		"sim run --nodes": "", "sim run --for": "",
-		"put --ttl": "", "sim campaign --runs": "", "sim campaign --workers": "",
+		"put --ttl": "", "get --wait": "", "sim campaign --runs": "", "sim campaign --workers": "",
 		"sim attack --nodes": "", "sim attack --runs": "",
 		"sim epidemic --n": "", "sim epidemic --k": "", "sim epidemic --runs": "",
 	}
