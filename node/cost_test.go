@@ -21,9 +21,9 @@ import (
 // What one packet may cost the node that it comes to, and cause.
 const (
 	costStep  = time.Millisecond // of processor time
-	costRuns  = 5                // each with a packet of its own
+	costRuns  = 3                // each with a packet of its own
 	costFills = 9                // runs of what fills the node: what each leaves adds up
-	costTries = 18               // times so many runs: what disturbs the machine for a while disturbs all of some runs
+	costTries = 30               // times so many runs: what disturbs the machine for a while disturbs all of some runs
 	costBest  = 2                // of them may be quicker than the one that counts: what had less to do, by chance
 	costPause = 3 * time.Second  // between them: what is allowed in a second, is
 )

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"slices"
 	"time"
 
 	"hearsay"
@@ -23,16 +24,44 @@ func (b *ballots) changed(now time.Time, changes []ledger.Change) {
 		case ledger.OutAborted:
 			b.aborted(now, c)
 		case ledger.OutBarred:
-			b.seed.requests.cameAbout(c.ID, ledger.OpBar)
-			b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.ID, Text: c.Why})
+			b.barred(now, c.ID, c.Why)
 		case ledger.OutLifted:
-			b.seed.requests.cameAbout(c.ID, ledger.OpLift)
-			b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.ID, Text: c.Why})
+			b.lifted(now, c.ID, c.Why)
 		case ledger.OutMoved:
 			claim := &c.Moved.Claim
 			b.seed.event(hearsay.Event{
 				At: now, Kind: hearsay.EventMemberMoved, Subject: c.ID, Addr: claim.Card.Addr, Incarnation: claim.Incarnation, Epoch: c.Moved.Stay.Epoch,
 			})
+		}
+	}
+}
+
+func (b *ballots) barred(now time.Time, id hearsay.NodeID, why string) {
+	b.seed.requests.cameAbout(id, ledger.OpBar)
+	b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: id, Text: why})
+}
+
+func (b *ballots) lifted(now time.Time, id hearsay.NodeID, why string) {
+	b.seed.requests.cameAbout(id, ledger.OpLift)
+	b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: id, Text: why})
+}
+
+// rebarred tells which bars were lifted and set in the entries that a snapshot has taken the place of. Bars are in the
+// order of their subjects.
+func (b *ballots) rebarred(now time.Time, before []hearsay.Bar) {
+	is := func(bars []hearsay.Bar, id hearsay.NodeID) bool {
+		_, found := slices.BinarySearchFunc(bars, id, func(bar hearsay.Bar, id hearsay.NodeID) int { return bar.ID.Compare(id) })
+		return found
+	}
+	after := b.seed.state.Barred
+	for i := range before {
+		if !is(after, before[i].ID) {
+			b.lifted(now, before[i].ID, "")
+		}
+	}
+	for i := range after {
+		if !is(before, after[i].ID) {
+			b.barred(now, after[i].ID, after[i].Why)
 		}
 	}
 }

@@ -337,7 +337,10 @@ func (d *records) know(index uint64) {
 // proven (offers).
 func (d *records) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	meta, log := snapshot.GetMetadata(), d.seed.replica.log
-	old := log.last()
+	old, bars := log.last(), []hearsay.Bar(nil)
+	if d.seed.state != nil {
+		bars = d.seed.state.Barred
+	}
 	d.seed.replica.applying = applying{}
 	d.seed.state = d.seed.replica.taken
 	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
@@ -354,6 +357,7 @@ func (d *records) restore(now time.Time, snapshot *raftpb.Snapshot) {
 		d.seed.ballots.begin(now, c)
 	}
 	d.seed.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: d.seed.state.Epoch, Count: d.seed.state.Members.Count})
+	d.seed.ballots.rebarred(now, bars)
 }
 
 // keepSnapshot keeps the state on disk. Entries go only when two snapshots lie

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -375,4 +376,47 @@ func TestOfferIsVerifiedToItsEnd(t *testing.T) {
 		t.Error("it is begun anew")
 	}
 	w.Must(5*time.Second, "it is back", w.agree)
+}
+
+// A seed that was away while bars were set and lifted, and is brought up by a snapshot, tells them: a command of an
+// operator waits for that.
+func TestSnapshotTellsBars(t *testing.T) {
+	w := newWorld(t, 3, 52)
+	w.cfg.SnapshotEvery = 5
+	w.StartAll()
+	w.Must(10*time.Second, "founded", w.agree)
+	first, away := w.Machines[0], w.Machines[2]
+	kept, lifted, set := hearsay.NodeID{1}, hearsay.NodeID{2}, hearsay.NodeID{3}
+	w.Must(10*time.Second, "a quorum", func() bool { return first.Q.Ready() })
+	w.Step(first, func() {
+		first.Q.Bar(w.Now, kept, "it flaps")
+		first.Q.Bar(w.Now, lifted, "it flaps")
+	})
+	w.Must(10*time.Second, "two are barred", func() bool { return len(away.Q.Barred(nil)) == 2 })
+	last := away.Q.replica.log.last()
+	w.cutOff(away.Slot)
+	w.Must(20*time.Second, "a quorum of two", func() bool { return first.Q.Ready() && w.Machines[1].Q.Ready() })
+	w.Step(first, func() {
+		first.Q.Bar(w.Now, set, "it lies")
+		first.Q.Lift(w.Now, lifted, "")
+	})
+	w.Must(10*time.Second, "others are barred", func() bool {
+		bars := first.Q.Barred(nil)
+		return len(bars) == 2 && bars[1].ID == set
+	})
+	for range 10 {
+		w.NewPerson()
+	}
+	w.Must(30*time.Second, "a snapshot is needed", func() bool { return first.Q.replica.log.base > last && w.Machines[1].Q.replica.log.base > last })
+	var told []string
+	w.Teller = func(m *machine, e hearsay.Event) {
+		if m == away && (e.Kind == hearsay.EventBarred || e.Kind == hearsay.EventLifted) {
+			told = append(told, fmt.Sprintf("%s %d %q", e.Kind, e.Subject[0], e.Text))
+		}
+	}
+	w.Cut = nil
+	w.Must(30*time.Second, "it is brought up", w.agree)
+	if want := []string{`lifted 2 ""`, `barred 3 "it lies"`}; !slices.Equal(told, want) {
+		t.Errorf("it tells %q, want %q", told, want)
+	}
 }

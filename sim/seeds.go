@@ -151,7 +151,10 @@ func (c *convergence) hasQuorum() bool {
 		running++
 		voters := 0
 		for slot, seat := range by.node.Seeded().Authority().Seeds {
-			if seat.ID == seeds[slot].id && c.sits(&seeds[slot]) && (seat.Votes || c.hasFounded(by, slot)) {
+			// a vote that was not given by a ruling is that of a founder: one that has founded by itself meanwhile, and
+			// given that up, has another life, and lost it
+			_, given := w.check.ledger.votes.given[uint8(slot)]
+			if seat.ID == seeds[slot].id && c.sits(&seeds[slot]) && (given && seat.Votes || c.hasFounded(by, slot)) {
 				voters++
 			}
 		}
