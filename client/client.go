@@ -26,6 +26,7 @@ const (
 	answerTimeout = 10 * time.Second // for one whole answer, streams apart
 	// for one on which seeds decide: more than the 15 s after which a node gives up itself
 	decideTimeout = 20 * time.Second
+	connsKept     = 32       // connections that wait for the next request
 	answerMax     = 64 << 20 // bytes of one answer: 5,000 members take about 1.5 MB
 	problemMax    = 64 << 10 // bytes of a problem document
 )
@@ -41,6 +42,7 @@ func New(base string) *Client {
 	return &Client{base: base, http: &http.Client{Transport: &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: answerTimeout}).DialContext,
 		ResponseHeaderTimeout: decideTimeout,
+		MaxIdleConnsPerHost:   connsKept,
 	}}}
 }
 

@@ -73,7 +73,7 @@ func (s *rumorToSay) payload(body []byte) (data []byte, p *problem) {
 	case s.Text != nil && s.Data != nil:
 		return nil, badRequest(`"text" and "data": want one of them`)
 	case s.Text != nil:
-		if !faithful(body, *s.Text) {
+		if !Faithful(body, *s.Text) {
 			return nil, badRequest(`"text": it is not Unicode: bytes that are no UTF-8, or half of a surrogate pair; say bytes as "data", in base64`)
 		}
 		data = []byte(*s.Text)
@@ -93,9 +93,9 @@ func (s *rumorToSay) payload(body []byte) (data []byte, p *problem) {
 	return data, nil
 }
 
-// faithful reports whether a text is what stood in the body. The JSON decoder
+// Faithful reports whether a text is what stood in a body of JSON. The JSON decoder
 // puts U+FFFD for what it cannot understand.
-func faithful(body []byte, text string) bool {
+func Faithful(body []byte, text string) bool {
 	const (
 		replacement = string(utf8.RuneError)
 		escaped     = `\ufffd`

@@ -166,7 +166,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 	}
 	root.AddCommand(
 		newUp(), newSeed(), newPeer(), newReap(),
-		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newPut(), newGet(), newDel(), newKeys(), newWatchKeys(), newEvents(), newWhy(), newLeave(),
+		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newPut(), newGet(), newDel(), newKeys(), newWatchKeys(), newKV(), newEvents(), newWhy(), newLeave(),
 		newLedger(), newRemove(), newBar(),
 		newSettings(), newSim(), newMaelstrom(), newVersion(),
 	)

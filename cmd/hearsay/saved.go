@@ -31,7 +31,11 @@ func openSaved(stdin io.Reader, file string) (saved io.ReadSeeker, closes func()
 		return nil, nil, err
 	}
 	closes = func() { spool.Close(); os.Remove(spool.Name()) }
-	if _, err = io.Copy(spool, io.LimitReader(stdin, savedMax)); err != nil {
+	n, err := io.Copy(spool, io.LimitReader(stdin, savedMax))
+	if err == nil && n == 0 && file != "-" {
+		err = errors.New("nobody writes to this pipe; want a file, or a pipe that ends")
+	}
+	if err != nil {
 		closes()
 	}
 	return spool, closes, err

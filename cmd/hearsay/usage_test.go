@@ -18,7 +18,7 @@ import (
 
 // argsOf are the arguments without which a command takes no flags.
 var argsOf = map[string][]string{
-	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"}, "watch": {"x"},
+	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"}, "watch": {"x"}, "kv export": {"-"}, "kv import": {"-"},
 	"ledger verify": {"x"}, "settings check": {"x"}, "sim attack": {"sybil"}, "sim diff": {"x", "y"},
 }
 
@@ -105,7 +105,7 @@ func TestZeroFlags(t *testing.T) {
 
 // Nor does an argument: it names nothing.
 func TestEmptyArguments(t *testing.T) {
-	for _, command := range []string{"why", "remove", "say", "bar", "get", "del", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
+	for _, command := range []string{"why", "remove", "say", "bar", "get", "del", "kv export", "kv import", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
 		var out, said bytes.Buffer
 		line := append(strings.Fields(command), "")
 		if code := run(line, &out, &said); code != exitUsage || out.Len() > 0 || !strings.HasPrefix(said.String(), "hearsay: "+command+": ") {
@@ -129,7 +129,7 @@ var wrongTexts = map[string][]string{
 	"advertise": {"1.2.3", "1.2.3.4:99999", ":x", "a b", "0.0.0.0", " "}, "join": {"1.2.3", "[::1", "a b", " ", `a"b`},
 	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
 	"ip": {"1.2.3", "star", " "}, "http": {"1.2.3:80", "a b:80", "1.2.3.4:x", "99999", "-1", " "}, "node": {"http://", "ftp://x", "99999", " "},
-	"plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
+	"prefix": {"\xff", strings.Repeat("p", 1025)}, "plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
 }
 
 // raw are words of packages that a user does not know.
@@ -199,7 +199,7 @@ func TestWrongFiles(t *testing.T) {
 			said(t, path, slices.Concat(strings.Fields(command), argsOf[command], more[command], []string{"--" + f.Name + "=" + path}))
 		}
 	})
-	for _, command := range []string{"settings check", "ledger verify", "sim diff"} {
+	for _, command := range []string{"settings check", "ledger verify", "kv import", "sim diff"} {
 		for _, path := range append(files, dir, filepath.Join(dir, "none")) {
 			said(t, path, append(strings.Fields(command), path))
 		}
