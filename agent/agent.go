@@ -255,7 +255,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		commit = a.disk.Commit
 	}
 	a.commits = newCommitQueue(commit, a.loop.send, a.tell, a.diskFails)
-	a.commits.changes, a.loop.changes, a.commits.filled = a.changes, a.changes, a.diskFilled
+	a.commits.changes, a.loop.changes, a.commits.filled = a.changes, a.changes, a.cfg.diskFilled
 	if a.disk != nil {
 		a.commits.look = a.disk.Look
 	}
@@ -462,11 +462,11 @@ func (a *Agent) diskFails(why error) {
 }
 
 // diskFilled logs that the disk is full, which is why, and with nil that there is room.
-func (a *Agent) diskFilled(why error) {
+func (c *Config) diskFilled(why error) {
 	if why != nil {
-		a.cfg.Logger.Error("The disk is full; nothing is taken on that must become durable until there is room", "data", a.cfg.Data, "why", why)
+		c.Logger.Error("The disk is full; nothing is taken on that must become durable until there is room", "data", c.Data, "why", why)
 	} else {
-		a.cfg.Logger.Info("There is room on the disk again", "data", a.cfg.Data)
+		c.Logger.Info("There is room on the disk again", "data", c.Data)
 	}
 }
 

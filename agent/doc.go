@@ -6,6 +6,7 @@
 //	for _, m := range a.Members() { ... }
 //	for e := range a.Events(ctx) { ... }
 //	id, err := a.Broadcast(ctx, []byte("a message to everybody"))
+//	err = a.Put(ctx, "key", []byte("a value that all peers hold"), nil)
 //	err = a.Leave(ctx)
 //
 // Every method may be called from any goroutine, at any time, from within the

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"strconv"
+	"sync"
 	"time"
 
 	"hearsay"
@@ -145,6 +147,102 @@ func ExampleAgent_Put() {
 	// lemon
 	// milk
 	// now neither
+}
+
+// A value is read, changed and written again; what is written here meanwhile is not lost.
+func ExampleAgent_Update() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	a := quietly(ctx, "ada")
+	defer a.Close()
+
+	var guests sync.WaitGroup
+	for range 10 {
+		guests.Go(func() {
+			err := a.Update(ctx, "cups", func(values [][]byte) ([]byte, error) {
+				cups := 0
+				for _, value := range values { // none at first; several if other nodes wrote at the same time
+					n, err := strconv.Atoi(string(value))
+					if err != nil {
+						return nil, err
+					}
+					cups = max(cups, n)
+				}
+				return strconv.AppendInt(nil, int64(cups+1), 10), nil
+			})
+			if err != nil {
+				log.Print(err)
+			}
+		})
+	}
+	guests.Wait()
+	cups, _ := a.Get("cups")
+	value, _ := cups.Value()
+	fmt.Printf("%s cups\n", value)
+	// Output: 10 cups
+}
+
+// Sets that are changed at the same time are one set again.
+func ExampleView() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	a := quietly(ctx, "ada")
+	defer a.Close()
+
+	guests := agent.View[[]string]{Agent: a, Codec: agent.JSON[[]string](), Merge: agent.Union[string]}
+	add := func(name string) error {
+		return guests.Update(ctx, "guests", func(names []string, _ bool) ([]string, error) { return append(names, name), nil })
+	}
+	nothing, _ := a.Get("guests")
+	// Two that have not read each other, as on two nodes.
+	err := a.Put(ctx, "guests", []byte(`["bob"]`), nothing.Context)
+	if err == nil {
+		err = a.Put(ctx, "guests", []byte(`["cleo"]`), nothing.Context)
+	}
+	if err == nil {
+		err = add("ada")
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	names, _, err := guests.Get("guests")
+	fmt.Println(names, err)
+	// Output: [ada bob cleo] <nil>
+}
+
+// A watcher that lists after it has begun to watch misses nothing.
+func ExampleAgent_Watch() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	a := quietly(ctx, "ada")
+	defer a.Close()
+	put := func(key, value string) {
+		if err := a.Put(ctx, key, []byte(value), nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	put("tea/time", "four")
+	changes, err := a.Watch(ctx, "tea/") // from here on
+	if err != nil {
+		log.Fatal(err)
+	}
+	put("tea/time", "five")
+	put("milk", "none")
+	if err := a.Delete(ctx, "tea/time", nil); err != nil {
+		log.Fatal(err)
+	}
+	for e := range changes {
+		if e.Kind == hearsay.EventLagged {
+			continue // this reader was too slow: it would list the keys again
+		}
+		fmt.Printf("%s: %q, of %d\n", e.Change.Key, e.Change.Value, e.Change.Siblings)
+		if e.Change.Siblings == 0 {
+			break // deleted
+		}
+	}
+	// Output:
+	// tea/time: "five", of 1
+	// tea/time: "", of 0
 }
 
 // A message to everybody comes as an event, also to the node that said it: once on

@@ -28,9 +28,11 @@ import (
 )
 
 const (
-	kvAtOnce   = 32                                                 // requests that are under way, each of one key: they share the node's writes to its disk
-	kvLineMax  = 6*hearsay.MaxKey + (hearsay.MaxValue+2)/3*4 + 1024 // bytes: each byte of a key may be escaped
-	kvTellEach = 100 * time.Millisecond                             // a terminal is told how far it is
+	// requests that are under way, each of one key: they share the node's writes to its disk
+	kvAtOnce = 32
+	// bytes of a line: each byte of a key may be escaped
+	kvLineMax  = 6*hearsay.MaxKey + (hearsay.MaxValue+2)/3*4 + 1024
+	kvTellEach = 100 * time.Millisecond // a terminal is told how far it is
 )
 
 // kvLine is one key in a file. More says that another line follows, so that a file that was cut off is known; a file
