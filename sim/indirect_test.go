@@ -90,7 +90,7 @@ func TestCutBetweenTwoIsToldInLargeNetworks(t *testing.T) {
 // While the way between two is cut both say so without a break, though each is suspect now and then behind loss.
 func TestCutBetweenTwoIsToldWithoutABreak(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(12) {
+	for seed := range uint64(large(4, 12)) {
 		w := newScenario(t, 6, "at 20s loss 0.1\nat 30s cut n1 -> n2\nat 30s cut n2 -> n1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 		w.RunUntil(30 * time.Second)
 		var told [2]bool

@@ -39,7 +39,7 @@ func TestCutOffMachineBlamesNoSeed(t *testing.T) {
 		"from two seeds": between("n3", "s1") + between("n3", "s2"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(6) {
+			for seed := range uint64(large(2, 6)) {
 				w := newScenario(t, 8, text, func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 				for w.RunUntil(begins); w.now < begins+time.Minute; w.RunUntil(w.now + 100*time.Millisecond) {
 					for i := range w.machines {
@@ -72,7 +72,7 @@ func TestLastQuorumIsToldSoon(t *testing.T) {
 		"hears no seeds":      {"cut s1 -> s2\nat 30s cut s3 -> s2", "heal", 12 * time.Second, 20 * time.Second, "let TCP and UDP through", leads},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(6) {
+			for seed := range uint64(large(2, 6)) {
 				const lasts = time.Minute
 				w := newScenario(t, 8, fmt.Sprintf("at %v %s\nat %v %s", begins, test.breaks, begins+lasts, test.mends), func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 				told := make(map[string]string)

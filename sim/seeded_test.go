@@ -75,7 +75,7 @@ func TestOldStayIsNoNews(t *testing.T) {
 func TestCutOffNodeReportsNobody(t *testing.T) {
 	for _, alone := range []string{"s1", "n1"} {
 		others := map[string]string{"s1": "n1..n6 s2 s3", "n1": "n2..n6 s1..s3"}[alone]
-		for cut := 5 * time.Second; cut <= 45*time.Second; cut += 1700 * time.Millisecond {
+		for cut := 5 * time.Second; cut <= 45*time.Second; cut += time.Duration(large(5100, 1700)) * time.Millisecond {
 			w := newScenario(t, 6, fmt.Sprintf("at 20s partition %s | %s\nat %v heal", others, alone, 20*time.Second+cut), withSeeds(3))
 			w.RunUntil(20*time.Second + cut)
 			var opened []string
@@ -463,7 +463,7 @@ func TestSeatsChangedUnheardOf(t *testing.T) {
 		"two of three, so that one knows": {3, "s3", "s2", ""},
 	} {
 		t.Run(what, func(t *testing.T) {
-			for seed := range uint64(6) {
+			for seed := range uint64(large(2, 6)) {
 				w := newScenario(t, 8, fmt.Sprintf(`
 at 10s partition n1..n7 s1..s%[1]d | n8
 at 12s kill %[2]s

@@ -9,7 +9,7 @@ import (
 )
 
 // Seeds of drawn worlds that run by default; `make campaign` runs more.
-const stormSeeds = 16
+const stormSeeds = 8
 
 // stormsVariable, a range of seeds as in 1000-1999, has these run instead.
 const stormsVariable = "HEARSAY_STORMS"

@@ -54,7 +54,7 @@ func TestStreamsThatGetLostAreTold(t *testing.T) {
 		"datagrams": {text: "loss-datagrams 1 n3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(4) {
+			for seed := range uint64(large(2, 4)) {
 				w := newScenario(t, 12, fmt.Sprintf("at %v %s", begins, test.text), func(c *Config) { c.Seeds, c.Seed = test.seeds, seed+1 })
 				w.RunUntil(begins + within)
 				own, of := saysStreamless(w)

@@ -86,7 +86,7 @@ func TestLaterOfTwoNewTwinsStops(t *testing.T) {
 	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for _, after := range []int{12, 22, 45} {
-			for seed := range uint64(10) {
+			for seed := range uint64(large(3, 10)) {
 				text := fmt.Sprintf("at 59s kill n3\nat 60s restart n3\nat %ds clone n3 n8", 60+after)
 				w := newScenario(t, 8, text, func(c *Config) { withSeeds(seeds)(c); c.Seed = seed })
 				w.RunUntil(time.Duration(60+after) * time.Second)
