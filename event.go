@@ -66,6 +66,8 @@ const (
 
 	// The store.
 	EventKeyChanged // a key has other values here than before: Change
+	// this node, which came in Took ago, holds what By holds of the store: Count values
+	EventStoreCaughtUp
 
 	// The stream of events.
 	EventLagged // a subscriber fell behind: Count events were lost to it
@@ -199,6 +201,7 @@ var eventKinds = [numEventKinds]struct {
 	EventRumorConflict:   {"rumor-conflict", warning, "Kept out another payload under a number that is taken", "keeps out another payload of {subject} under a number that is taken, from {by}", ""},
 	EventLinked:          {"linked", debug, "A member is a neighbor", "links with {subject}", ""},
 	EventKeyChanged:      {"key-changed", debug, "A key has another value", "has another value of key {text}", ""},
+	EventStoreCaughtUp:   {"store-caught-up", info, "Holds what another member holds of the store", "holds what {by} holds of the store: {count} values", ""},
 	EventUnlinked:        {"unlinked", debug, "A member is no neighbor any more", "links no longer with {subject}", ""},
 	EventLagged:          {"lagged", failure, "Events were lost here", "lost {count} events", ""},
 	EventSeatFounded:     {"seat-founded", info, "The network is founded", "founds the network with {count} seeds[, {text}]", ""},

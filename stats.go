@@ -81,13 +81,15 @@ type Stats struct {
 	RumorsHeldBytes int    `json:"rumors_held_bytes" metric:"rumors_held_bytes" help:"Bytes of payload in the rumors held." status:"rumors= (%v bytes)"`
 	Links           int    `json:"links" metric:"links" help:"Neighbors of this node in the overlay." status:"told=, over %v links"`
 
-	StoreValues  int    `json:"store_values" metric:"store_values" help:"Values held in the store: keys, and each sibling once more." status:"store=%v values"`
-	StoreBytes   int    `json:"store_bytes" metric:"store_bytes" help:"Bytes of the keys and values held in the store." status:"store= (%v bytes)"`
-	StoreWriters int    `json:"store_writers" metric:"store_writers" help:"Lives of nodes of which writes are known." status:"store=, of %v writers"`
-	StoreWrites  uint64 `json:"store_writes" metric:"store_writes_total" help:"Records that were written at this node." status:"store=; %v written here"`
-	StoreUpdates uint64 `json:"store_updates" metric:"store_updates_total" help:"Records of other nodes that were new here." status:"store=, %v heard"`
-	StoreAsks    uint64 `json:"store_asks" metric:"store_asks_total" help:"Comparisons with another replica that this node began."`
-	StoreSyncs   uint64 `json:"store_syncs" metric:"store_syncs_total" help:"Messages of comparisons that came in."`
+	StoreValues  int     `json:"store_values" metric:"store_values" help:"Values held in the store: keys, and each sibling once more." status:"store=%v values"`
+	StoreBytes   int     `json:"store_bytes" metric:"store_bytes" help:"Bytes of the keys and values held in the store." status:"store= (%v bytes)"`
+	StoreWriters int     `json:"store_writers" metric:"store_writers" help:"Lives of nodes of which writes are known." status:"store=, of %v writers"`
+	StoreCatchUp float64 `json:"store_catch_up_s" metric:"store_catch_up_seconds" help:"For how long this node, since it came in, has been catching up with the store of others; 0: it has." zero:"" status:"store=; CATCHES UP for %v"`
+	StoreLacks   uint64  `json:"store_lacks" metric:"store_lacks" help:"Writes that this node lacked of another while it caught up, as of their last comparison." zero:"" status:"store=, %v writes are missing"`
+	StoreWrites  uint64  `json:"store_writes" metric:"store_writes_total" help:"Records that were written at this node." status:"store=; %v written here"`
+	StoreUpdates uint64  `json:"store_updates" metric:"store_updates_total" help:"Records of other nodes that were new here." status:"store=, %v heard"`
+	StoreAsks    uint64  `json:"store_asks" metric:"store_asks_total" help:"Comparisons with another replica that this node began."`
+	StoreSyncs   uint64  `json:"store_syncs" metric:"store_syncs_total" help:"Messages of comparisons that came in."`
 
 	Epoch        Epoch  `json:"epoch" metric:"epoch" help:"The newest ruling of the seeds that this node has applied; 0 in an open network."`
 	CasesOpen    int    `json:"cases_open" metric:"cases_open" help:"Cases that the seeds are deciding, on a seed."`

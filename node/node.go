@@ -135,13 +135,14 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	n.roster.TellPeriod(cfg.Detect.Period)
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
-	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats}
+	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats, out: n.out}
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
 	if cfg.Role != hearsay.RoleSeed {
 		replicas := spread.Directory{Addr: n.roster.Addr, Next: n.rumors.Next, Sender: n.addresses.Sender, Secret: n.secret}
 		n.gossip.store = spread.New(cfg.Store, n.id, replicas, records, &n.stats, n.out, now)
+		n.gossip.catchUp.begin(now)
 	}
 	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, stats: &n.stats}
 	return n

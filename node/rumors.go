@@ -34,6 +34,8 @@ type Gossip struct {
 	rumors  *rumor.Rumors
 	store   *spread.Store // nil: a seed has none
 	stats   *hearsay.Stats
+	catchUp catchUp
+	out     *core.Effects
 }
 
 // Names gives the names of the youngest rumors held, at most limit of
@@ -103,6 +105,7 @@ func (g *Gossip) receive(now time.Time, p *core.Packet) {
 		g.store.Update(now, p, m)
 	case *core.Sync:
 		g.store.Sync(now, p, m)
+		g.compared(now, p, m)
 	case *core.Hello:
 		g.overlay.Hello(now, p, m)
 	case *core.HelloAck:

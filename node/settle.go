@@ -24,6 +24,7 @@ func (n *Node) settle(now time.Time) *core.Effects {
 		countLedger(&n.stats, &e)
 		n.seeded.noteFirst(now, &e)
 		n.addresses.noteWhere(&e)
+		n.gossip.catchUp.noteIn(now, &e)
 		n.forward(now, &e)
 	}
 	return n.finish()

@@ -42,6 +42,9 @@ func (g *Gossip) WatchKeys() {
 func (g *Gossip) pinged(now time.Time, from hearsay.NodeID, hash uint64) {
 	if g.store != nil {
 		g.store.Pinged(now, from, hash)
+		if hash != 0 && hash == g.store.Replica().Hash().Low {
+			g.caughtUp(now, from)
+		}
 	}
 }
 
@@ -56,6 +59,7 @@ func (g *Gossip) storeHash(now time.Time) uint64 {
 func (g *Gossip) tickStore(now time.Time) {
 	if g.store != nil {
 		g.store.Tick(now)
+		g.lookCaughtUp(now)
 	}
 }
 
@@ -64,6 +68,9 @@ func (g *Gossip) measureStore(stats *hearsay.Stats) {
 	if r := g.Replica(); r != nil {
 		stats.StoreValues, stats.StoreBytes = r.Len()
 		stats.StoreWriters = len(r.Seen().Origins())
+		if c := &g.catchUp; !c.began.IsZero() {
+			stats.StoreCatchUp, stats.StoreLacks = max(stats.At.Sub(c.began), 1).Seconds(), c.lacks
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net"
 	"net/http"
@@ -434,12 +435,21 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Why != "" && !authority.Early:
 		words = append(words, authority.Why)
 	}
-	for _, text := range []string{authority.LastQuorum(), troubles} {
+	for _, text := range []string{authority.LastQuorum(), troubles, catchUpWords(&stats)} {
 		if text != "" {
 			words = append(words, text)
 		}
 	}
 	return answer(w, http.StatusOK, Status{Status: strings.Join(words, "; ")})
+}
+
+// catchUpWords says how far the store is of a node that has come in. It is ready all the same: any member can say that
+// there are writes which nobody has.
+func catchUpWords(s *hearsay.Stats) string {
+	if s.StoreLacks == 0 {
+		return ""
+	}
+	return fmt.Sprintf("catches up with the store: %d values are here, %d writes are missing", s.StoreValues, s.StoreLacks)
 }
 
 // noQuorum says what it means that no quorum of seeds is heard, and why it is so

@@ -317,6 +317,11 @@ func TestReadyWithTrouble(t *testing.T) {
 	if text := read(t, r); r.StatusCode != 200 || !strings.Contains(text, `"joined; another process runs with this identity at 10.0.0.26:6001: this data directory is a copy`) {
 		t.Errorf("%d %s", r.StatusCode, text)
 	}
+	v.stats = hearsay.Stats{Alive: 2, StoreValues: 5, StoreCatchUp: 2, StoreLacks: 7}
+	r = ask(handler(v), "GET", "/readyz", "")
+	if text := read(t, r); r.StatusCode != 200 || text != `{"status":"joined; catches up with the store: 5 values are here, 7 writes are missing"}` {
+		t.Errorf("%d %s", r.StatusCode, text)
+	}
 }
 
 // What should be seen to at a node stands in what it says of itself, all of it, and where events begin.

@@ -130,12 +130,59 @@ func printCase(out io.Writer, file hearsay.CaseFile) {
 }
 
 func newStatus() *cobra.Command {
-	return askingCommand(&cobra.Command{
+	var wait time.Duration
+	cmd := askingCommand(&cobra.Command{
 		Use:   "status",
 		Short: "Show one node and its figures",
-		Args:  noArguments,
-	}, printStatus)
+		Long: `Show one node, what it tells of itself and its figures. With --wait 1m wait until it is in and holds what the
+others hold of the store, and show it then; exit code 1 if that is not so within a minute.`,
+		Args: noArguments,
+	}, func(a *asking, args []string) error {
+		switch {
+		case !a.Flags().Changed("wait"):
+		case wait < time.Millisecond:
+			return wrongUsage(a.Command, fmt.Errorf("--wait %v: want a millisecond or more", wait))
+		default:
+			if err := a.awaitReady(wait); err != nil {
+				return fmt.Errorf("wait for the node: %w", err)
+			}
+		}
+		return printStatus(a, args)
+	})
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for the node to be in, and to have caught up")
+	return cmd
 }
+
+// awaitReady waits until the node is ready, and has caught up with the store of others.
+func (a *asking) awaitReady(wait time.Duration) error {
+	ctx, stop := untilInterrupted(a.Command)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	told := newTold(a.ErrOrStderr())
+	defer told.end()
+	for missing := error(nil); ; pause(ctx, readyEvery) {
+		now := a.Ready(ctx)
+		var figures client.Answer[hearsay.Stats]
+		if now == nil {
+			figures, now = a.Stats(ctx)
+		}
+		if s := &figures.Value; now == nil && s.StoreCatchUp > 0 {
+			now = fmt.Errorf("it catches up with the store: %d values are here, %d writes are missing", s.StoreValues, s.StoreLacks)
+		}
+		switch {
+		case now == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("not within %v: %w", wait, cmp.Or(missing, now))
+		}
+		missing = now
+		told.tell("%s", oneLine(missing.Error()))
+	}
+}
+
+// readyEvery is between two looks whether a node is ready. A guess.
+const readyEvery = 200 * time.Millisecond
 
 func printStatus(a *asking, _ []string) error {
 	node, err := a.Self(a.ctx)

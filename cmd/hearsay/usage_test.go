@@ -76,7 +76,7 @@ func TestZeroFlags(t *testing.T) {
 	refuses := map[string]string{ // what else must be given
 		"up --for": "", "up --peers": "", "up --chatter-count": "--chatter=5s", "peer --chatter-count": "--chatter=5s", "rumors --limit": "",
 		"sim run --nodes": "", "sim run --for": "",
-		"put --ttl": "", "get --wait": "", "sim campaign --runs": "", "sim campaign --workers": "",
+		"put --ttl": "", "get --wait": "", "status --wait": "", "sim campaign --runs": "", "sim campaign --workers": "",
 		"sim attack --nodes": "", "sim attack --runs": "",
 		"sim epidemic --n": "", "sim epidemic --k": "", "sim epidemic --runs": "",
 	}
