@@ -41,6 +41,15 @@ func suspect(f *casebook.Facts) {
 	f.Events = append(f.Events, hearsay.Event{At: f.Member.Since, Kind: hearsay.EventMemberSuspected, Subject: f.Member.ID, ByName: "n4"})
 }
 
+func itself(f *casebook.Facts) { f.Teller.Role, f.Member.ID = hearsay.RolePeer, f.Teller.ID }
+
+func heardOfCopy(f *casebook.Facts) {
+	f.Events = append(f.Events, hearsay.Event{
+		At: now.Add(-2 * time.Minute), Kind: hearsay.EventRefuted, Subject: f.Member.ID, State: hearsay.StateAlive,
+		Addr: netip.MustParseAddrPort("10.0.0.9:1"), Text: "a copy",
+	})
+}
+
 func stranger(f *casebook.Facts) { f.Member.State, f.Held = 0, 0 }
 
 // What is told follows from the facts, whatever the words in them are.
@@ -77,6 +86,12 @@ func TestTell(t *testing.T) {
 			"alive",
 			[]string{" But one; two."},
 			"", nil,
+		},
+		"itself, after a copy": {
+			facts(itself, heardOfCopy), "alive", []string{"It is this node. It heard last at 2025-06-01T11:58:00Z (2m0s ago) that it is at 10.0.0.9:1, by a copy."}, "", nil,
+		},
+		"itself, after a copy, open": {
+			facts(open, itself, heardOfCopy), "alive", []string{"is this node. It heard last at 2025-06-01T11:58:00Z (2m0s ago) that it is at 10.0.0.9:1, by a copy."}, "", nil,
 		},
 		"away": {
 			facts(open, func(f *casebook.Facts) { f.Away = now.Add(10 * time.Second) }),

@@ -63,10 +63,7 @@ func (s *story) livingSummary() (summary, nearest string) {
 		case hearsay.EventSuspectFreed:
 			return fmt.Sprintf("%s is alive. It was suspect, and then answered %s itself.", m.Name, s.Teller.Name), nearest
 		case hearsay.EventRefuted:
-			if e.State == hearsay.StateAlive {
-				return fmt.Sprintf("%s is this node, and heard that it is at %v, by %s.", m.Name, e.Addr, e.Text), nearest
-			}
-			return fmt.Sprintf("%s is this node. It was claimed %s by %s, and refuted that.", m.Name, e.State, s.name(e.By)), nearest
+			return fmt.Sprintf("%s is this node. %s", m.Name, s.refutedWords(e)), nearest
 		}
 	}
 	switch {

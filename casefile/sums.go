@@ -206,10 +206,7 @@ func (s *seeded) aliveSummary(r *casebook.Ruling) (summary, nearest string) {
 			return fmt.Sprintf("%s It was suspected, and then answered %s itself.", summary, s.Teller.Name),
 				"Had it not answered, its observers would have been asked, and a majority of them could have reported it to the seeds."
 		case hearsay.EventRefuted:
-			if e.State == hearsay.StateAlive {
-				return fmt.Sprintf("%s It is this node, and heard that it is at %v, by %s.", summary, e.Addr, e.Text), nearest
-			}
-			return fmt.Sprintf("%s It is this node: it was claimed %s by %s, and refuted that.", summary, e.State, s.name(e.By)), nearest
+			return fmt.Sprintf("%s It is this node. %s", summary, s.refutedWords(e)), nearest
 		case hearsay.EventCaseAborted:
 			return fmt.Sprintf("%s A case against it ended without a ruling: %s.", summary, e.Text),
 				fmt.Sprintf("It would have been removed, had %d of %d seeds found it unreachable before %s.", needed, seeds, exactly(e.At.UnixMilli()))

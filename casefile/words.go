@@ -15,6 +15,14 @@ func (s *story) sinceWords(since time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", since.Format(time.RFC3339), s.Now.Sub(since).Round(time.Second))
 }
 
+// refutedWords tells the last claim about this node that it has refuted.
+func (s *story) refutedWords(e *hearsay.Event) string {
+	if e.State == hearsay.StateAlive {
+		return fmt.Sprintf("It heard last at %s that it is at %v, by %s.", s.sinceWords(e.At), e.Addr, e.Text)
+	}
+	return fmt.Sprintf("It was claimed %s by %s, and refuted that, last at %s.", e.State, s.name(e.By), s.sinceWords(e.At))
+}
+
 // since is since when the member is in its state.
 func (s *story) since() string { return s.sinceWords(s.Member.Since) }
 

@@ -211,7 +211,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	if !inOrder(file, "ruled", "member-suspected", "member-returned") {
 		t.Errorf("n5 tells %v", kinds(file))
 	}
-	contains(t, "the accused", w.why(3, "n3").Summary, "claimed suspect by n4, and refuted that")
+	contains(t, "the accused", w.why(3, "n3").Summary, "claimed suspect by n4, and refuted that, last at ", "s ago)")
 
 	// Barred while it is in, it stays; once it has left it is not admitted.
 	_, fx, err := w.nodes[0].Bar(w.now, "n6", "too loud")
