@@ -33,7 +33,7 @@ type Stats struct {
 	RelayAsks   uint64  `json:"relay_asks" metric:"relay_requests_total" help:"Pings through other members that this node asked for." status:"probes=; %v asked of relays"`
 	Rounds      uint64  `json:"rounds" metric:"rounds_total" help:"Rounds of witnesses that this node opened." status:"rounds=%v opened"`
 	Statements  uint64  `json:"statements" metric:"statements_total" help:"Statements that this node signed as an observer." status:"rounds=, %v statements signed"`
-	Condemned   uint64  `json:"condemned" metric:"condemned_total" help:"Deaths that this node decided." status:"rounds=, %v members condemned"`
+	Condemned   uint64  `json:"condemned" metric:"condemned_total" help:"Deaths that this node decided while it did not take itself for cut off." status:"rounds=, %v members condemned"`
 	Suspicions  uint64  `json:"suspicions" metric:"suspicions_total" help:"Suspicions applied, raised by any node." status:"heard=%v suspicions"`
 	Deaths      uint64  `json:"deaths" metric:"deaths_total" help:"Deaths applied, decided by any node." status:"heard=, %v deaths"`
 	Refutations uint64  `json:"refutations" metric:"refutations_total" help:"Claims about this node that it refuted." status:"heard=; %v claims about itself refuted"`

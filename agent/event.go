@@ -39,6 +39,7 @@ const (
 	fieldReason
 	fieldPast   // the field is all of it
 	fieldBefore // likewise
+	fieldCutOff
 )
 
 // appendEvent appends e, but for what it points to, with its length before it.
@@ -81,7 +82,7 @@ func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
 		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Heard != 0, e.Took != 0, e.Text != "",
-		e.Case != 0, e.Epoch != 0, e.Outcome != 0, e.Reason != 0, e.Past, e.Before,
+		e.Case != 0, e.Epoch != 0, e.Outcome != 0, e.Reason != 0, e.Past, e.Before, e.CutOff,
 	} {
 		if set {
 			fields |= 1 << i
@@ -149,6 +150,7 @@ func decodeEvent(b []byte, began time.Time) (e hearsay.Event) {
 	e.Reason = hearsay.Reason(r.number(fieldReason))
 	e.Past = r.fields&fieldPast != 0
 	e.Before = r.fields&fieldBefore != 0
+	e.CutOff = r.fields&fieldCutOff != 0
 	return e
 }
 

@@ -122,6 +122,9 @@ func logEvent(logger *slog.Logger, p *guest.Phrases, e *hearsay.Event) {
 	if e.Before {
 		l = line{slog.LevelDebug, l.text + ", before this node started"}
 	}
+	if e.CutOff {
+		l.level = slog.LevelDebug // that it is cut off is told once
+	}
 	if p != nil {
 		if text := p.Before(e); text != "" {
 			logger.Info(text, "epoch", uint64(e.Epoch))
@@ -148,6 +151,7 @@ func logEvent(logger *slog.Logger, p *guest.Phrases, e *hearsay.Event) {
 		by = e.By.Short() // the two have one name
 	}
 	add(!e.By.IsZero(), slog.String("by", by))
+	add(e.CutOff, slog.Bool("cut_off", true))
 	add(e.State != 0, slog.String("state", e.State.String()))
 	add(e.Incarnation != 0, slog.Uint64("incarnation", uint64(e.Incarnation)))
 	add(e.Addr.IsValid(), slog.String("addr", e.Addr.String()))

@@ -48,6 +48,18 @@ func TestWhatWasRuledBeforeTheStart(t *testing.T) {
 	}
 }
 
+// What a node says of others while it takes itself for cut off is no warning: that it is has been told.
+func TestAccusationsOfACutOffNodeAreNoWarnings(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, cutOff := range []bool{false, true} {
+		logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventMemberSuspected, Name: "bob", CutOff: cutOff})
+	}
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=DEBUG") != 1 || strings.Count(text, "cut_off=true") != 1 {
+		t.Errorf("the log has\n%s", text)
+	}
+}
+
 // The log does not say that observers fail to reach a member of which none has said so, nor which
 // of two members of one name is which by that name.
 func TestLogSaysWhatIsSo(t *testing.T) {

@@ -24,9 +24,13 @@ func (s *Seeded) Proof(disk bool) hearsay.LedgerProof {
 	return p
 }
 
-// countLedger counts an event of the ledger: what this node has seen be decided.
-func countLedger(stats *hearsay.Stats, e *hearsay.Event) {
+// countDecided counts a death that this node has decided, and what it has seen the seeds decide.
+func countDecided(stats *hearsay.Stats, e *hearsay.Event) {
 	switch e.Kind {
+	case hearsay.EventCondemned:
+		if !e.CutOff {
+			stats.Condemned++
+		}
 	case hearsay.EventCaseOpened:
 		stats.CasesOpened++
 	case hearsay.EventCaseAborted:

@@ -19,9 +19,10 @@ func (n *Node) settle(now time.Time) *core.Effects {
 		nameMembers(n.roster, &n.out.Events[i])
 		n.ways.noteCause(&n.out.Events[i])
 		noteBefore(now, &n.out.Events[i], n.began)
+		n.noteCutOff(&n.out.Events[i])
 		e := n.out.Events[i] // the list may grow
 		n.cases.Note(e)
-		countLedger(&n.stats, &e)
+		countDecided(&n.stats, &e)
 		n.seeded.noteFirst(now, &e)
 		n.addresses.noteWhere(&e)
 		n.gossip.catchUp.noteIn(now, &e)

@@ -117,6 +117,16 @@ func (n *Node) noteUnheard(now time.Time) {
 	}
 }
 
+// noteCutOff marks an accusation of this node's own that it makes while it takes itself for cut off: it accuses all.
+func (n *Node) noteCutOff(e *hearsay.Event) {
+	switch e.Kind {
+	case hearsay.EventMemberSuspected:
+		e.CutOff = n.silent.any() && e.By == n.id
+	case hearsay.EventUnreachable, hearsay.EventRoundOpened, hearsay.EventUndecided, hearsay.EventCondemned:
+		e.CutOff = n.silent.any()
+	}
+}
+
 // suspectsMost is how many suspects a node probes at once when it is not cut off any more. A guess: more than a network
 // has seeds, and links a node has.
 const suspectsMost = 64

@@ -58,6 +58,45 @@ func TestNodeThatHearsNobody(t *testing.T) {
 	}
 }
 
+// What a node accuses others of once it takes itself for cut off is marked so, and no death that it decides then counts
+// among its own; all that others accuse, and it once it is back, is not.
+func TestAccusationsOfACutOffNodeAreMarked(t *testing.T) {
+	for name, make := range map[string]func(t *testing.T) *network{
+		"open":   func(t *testing.T) *network { return newNetwork(t, 6) },
+		"seeded": func(t *testing.T) *network { return newSeededNetwork(t, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, cut, condemned, marked := make(t), false, uint64(0), 0
+			w.hears = func(by int, e *hearsay.Event) {
+				switch e.Kind {
+				case hearsay.EventUnheard:
+					cut = cut || by == 5
+				case hearsay.EventHeard:
+					cut = cut && by != 5
+				case hearsay.EventMemberSuspected, hearsay.EventUnreachable, hearsay.EventRoundOpened, hearsay.EventUndecided, hearsay.EventCondemned:
+					own := e.Kind != hearsay.EventMemberSuspected || e.By == w.nodes[5].Self().ID
+					if want := cut && own && by == 5; e.CutOff != want {
+						t.Errorf("n%d tells %s of %s: cut off is %v", by, e.Kind, e.Name, e.CutOff)
+					}
+					if e.CutOff {
+						marked++
+					} else if by == 5 && e.Kind == hearsay.EventCondemned {
+						condemned++
+					}
+				}
+			}
+			w.run(10 * time.Second)
+			w.closed = map[int]bool{5: true}
+			w.run(30 * time.Second)
+			w.closed = nil
+			w.run(10 * time.Second)
+			if counted := w.nodes[5].Stats().Condemned; marked == 0 || counted != condemned {
+				t.Errorf("%d accusations are marked; it counts %d deaths of %d that are not", marked, counted, condemned)
+			}
+		})
+	}
+}
+
 // A node from which nothing goes out hears others, and none of them answers: it says so for as long as that lasts, also
 // once the others hold it dead or have removed it, and no longer.
 func TestNodeThatNobodyAnswers(t *testing.T) {

@@ -268,7 +268,6 @@ func (ac *accusations) condemn(now time.Time, a *accusation, rule hearsay.Rule) 
 		Statements: slices.Clone(a.said),
 	}
 	ac.drop(a.subject)
-	ac.out.stats.Condemned++
 	ac.out.event(hearsay.Event{At: now, Kind: hearsay.EventCondemned, Subject: e.Subject, Round: e.Round, Count: e.Against(), Evidence: e})
 }
 

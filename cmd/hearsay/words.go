@@ -103,6 +103,7 @@ func eventLine(e *hearsay.Event) string {
 	}
 	field(e.Text != "", "text=%q", e.Text)
 	field(e.Before, "(%s)", "before this node started")
+	field(e.CutOff, "(%s)", "while this node takes itself for cut off")
 	return line.String()
 }
 

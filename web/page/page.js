@@ -215,6 +215,7 @@ function tell(e) {
     e.took && `${e.kind === 'member-away' ? 'for' : 'after'} ${(e.took / 1e6).toFixed(0)} ms`,
     e.text,
     e.before && 'before this node started',
+    e.cut_off && 'while this node takes itself for cut off',
   ].filter(Boolean).join(' · ')
 }
 
