@@ -63,6 +63,7 @@ type Stats struct {
 	NoLargeIn   []Indirect     `json:"narrow_here,omitempty" metric:"members_narrow_here" help:"Members that say that nothing large gets from them to this node, though small packets do."`
 	NoStreamsIn []Indirect     `json:"streamless_here,omitempty" metric:"members_streamless_here" help:"Members that say that no stream gets from them to this node, though datagrams do."`
 	Copied      float64        `json:"copied_s" metric:"copied_seconds" help:"For how long this node has run on a data directory that is a copy or was moved, until it is clear that no other process uses that; 0: it is not."`
+	Overwritten float64        `json:"overwritten_s" metric:"overwritten_seconds" help:"For how long this node has run on a data directory that another program has changed since it was used last, in its first two minutes; 0: it is not."`
 	AddressGone float64        `json:"address_gone_s" metric:"address_gone_seconds" help:"For how long this machine has not had the node's own address; 0: it has."`
 
 	RumorsSaid      uint64 `json:"rumors_said" metric:"rumors_said_total" help:"Rumors that this node said." status:"rumors=%v said"`

@@ -131,6 +131,7 @@ var troubles = [...]trouble{
 	{"untaken", (*Stats).untakenWords, nil},
 	{"twin", (*Stats).twinWords, nil},
 	{"copied", (*Stats).copiedWords, []string{"twin"}},
+	{"overwritten", (*Stats).overwrittenWords, nil},
 	{"namesakes", func(s *Stats) string { return s.Namesakes }, nil},
 	{"clock", (*Stats).clockWords, nil},
 }
@@ -244,6 +245,10 @@ func (s *Stats) twinWords() string {
 
 func (s *Stats) copiedWords() string {
 	return s.lasting(s.Copied, "this node runs since %s on a data directory that is a copy, or was moved, and may be older than the original: if that is in use elsewhere, start this node with an empty one")
+}
+
+func (s *Stats) overwrittenWords() string {
+	return s.lasting(s.Overwritten, "this node runs since %s on a data directory that another program has changed since it was used last: it may have been written over with an older copy; this node leaves out what it may have said since")
 }
 
 func (s *Stats) clockWords() string {

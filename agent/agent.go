@@ -36,6 +36,8 @@ type Agent struct {
 	cfg     Config
 	started time.Time
 	copied  bool // the data directory was a copy, or moved, when this agent was started
+	// another program had changed it since it was used last
+	overwritten bool
 
 	callers   atomic.Uint32 // calls that have asked the seeds from within the process
 	stopping  bool          // guarded by mu
@@ -392,7 +394,7 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.counters.addTo(&stats)
 	if !stats.At.IsZero() { // else the loop has ended
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
-		stats.Copied = a.copiedFor(stats.At).Seconds()
+		stats.Copied, stats.Overwritten = a.copiedFor(stats.At).Seconds(), a.overwrittenFor(stats.At).Seconds()
 		if since, _ := a.commits.fullSince(); !since.IsZero() {
 			stats.DiskFull = stats.At.Sub(since).Seconds()
 		}

@@ -32,11 +32,17 @@ func (a *Agent) takeUp(disk *store.Disk, records []core.Record) error {
 		return fmt.Errorf("data directory %s: this is a copy of a seed's data directory, and may be older than what that seed has promised: "+
 			"start with an empty one, or with --this-is-the-newest if it was moved here and is used nowhere else", a.cfg.Data)
 	case a.cfg.Role == hearsay.RoleSeed:
-		if origin == store.OriginUnknown {
+		if origin == store.OriginTouched {
+			a.cfg.Logger.Warn(touchedWords+". This seed asks the others what it has signed since, and takes no part until it knows", "data", a.cfg.Data)
+		}
+		if origin != store.OriginSame {
 			if err := doubt(true); err != nil {
 				return err
 			}
 		}
+	case origin == store.OriginTouched:
+		a.overwritten = true
+		a.cfg.Logger.Warn(touchedWords+". This node leaves out what it may have said since", "data", a.cfg.Data)
 	case origin == store.OriginCopy:
 		a.copied = true
 		a.cfg.Logger.Warn("The data directory is a copy or was moved. If the original is still in use, start this node with an empty one", "data", a.cfg.Data)
@@ -44,13 +50,22 @@ func (a *Agent) takeUp(disk *store.Disk, records []core.Record) error {
 	return disk.Adopt()
 }
 
+// touchedWords say of a data directory that it may be an older one.
+const touchedWords = "Another program has changed the data directory since this node used it last: it may have been written over with an older copy"
+
 // copiedMost is for how long after its start an agent on a copy tells so: two processes with one identity that reach
 // each other, or members in common, have heard of each other long before that, and one has stopped. A guess.
 const copiedMost = 2 * time.Minute
 
 // copiedFor is for how long this agent has run on a copy, while another process may use the original; else 0.
-func (a *Agent) copiedFor(now time.Time) time.Duration {
-	if up := now.Sub(a.started); a.copied && up < copiedMost {
+func (a *Agent) copiedFor(now time.Time) time.Duration { return a.early(now, a.copied) }
+
+// overwrittenFor is for how long this agent has run on a directory that another program has changed; else 0.
+func (a *Agent) overwrittenFor(now time.Time) time.Duration { return a.early(now, a.overwritten) }
+
+// early is for how long this agent has run, while something of its start is told; else 0.
+func (a *Agent) early(now time.Time, is bool) time.Duration {
+	if up := now.Sub(a.started); is && up < copiedMost {
 		return max(up, time.Nanosecond)
 	}
 	return 0

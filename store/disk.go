@@ -154,6 +154,9 @@ func (d *Disk) Commit(b *Batch) error {
 	}
 	err := guard(func() error {
 		return d.db.Update(func(tx *bolt.Tx) error {
+			if err := d.noteWrites(tx); err != nil {
+				return err
+			}
 			return b.each(func(c change, key, value []byte) error {
 				bucket, err := bucketFor(tx, c.bucket)
 				switch {

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"hearsay/internal/core"
 )
 
 // copyFile copies a closed database to a new file, or over one that is there.
@@ -63,6 +66,43 @@ func TestCopyIsKnown(t *testing.T) {
 	wantOrigin(t, dir, OriginCopy).Close()
 }
 
+// A file that was written over in its place is known, until that is adopted; one that its node has written long after
+// it was opened, and was killed, is not taken for one.
+func TestOverwrittenFileIsKnown(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	if siteOf(dir).wrote == 0 {
+		t.Skip("this system does not tell when a file was changed")
+	}
+	long := func(d *Disk) { // time passes
+		d.site.wrote -= int64(2 * touchedAfter)
+		if err := d.db.Update(d.putSite); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := mustOpen(t, dir)
+	if err := d.Adopt(); err != nil {
+		t.Fatal(err)
+	}
+	long(d)
+	copyFile(t, dir, other) // an old copy
+	if err := d.Persist([]core.Record{&core.Contact{Addr: netip.MustParseAddrPort("10.0.0.1:1")}}); err != nil {
+		t.Fatal(err)
+	}
+	d.db.Close() // as a crash
+	wantOrigin(t, dir, OriginSame).db.Close()
+	copyFile(t, other, dir)
+	for range 2 {
+		d = wantOrigin(t, dir, OriginTouched)
+		d.Close()
+	}
+	d = wantOrigin(t, dir, OriginTouched)
+	if err := d.Adopt(); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	wantOrigin(t, dir, OriginSame).Close()
+}
+
 // What a file says of its place, and where it is.
 func TestOrigins(t *testing.T) {
 	was := site{inode: 7, born: 100, device: 1, boot: [16]byte{1}}
@@ -85,6 +125,11 @@ func TestOrigins(t *testing.T) {
 		"killed, and no start is known":       {change(func(s *site) { s.boot = [16]byte{} }), change(func(s *site) { s.boot = [16]byte{} }), OriginUnknown},
 		"no site is known, and it was closed": {site{closed: true}, site{}, OriginSame},
 		"no site is known":                    {site{}, site{}, OriginUnknown},
+		"written over":                        {change(func(s *site) { s.wrote = 1 }), change(func(s *site) { s.wrote = 60e9 }), OriginTouched},
+		"written over, closed":                {change(func(s *site) { s.wrote, s.closed = 1, true }), change(func(s *site) { s.wrote = 60e9 }), OriginTouched},
+		"written until now":                   {change(func(s *site) { s.wrote = 1 }), change(func(s *site) { s.wrote = 20e9 }), OriginSame},
+		"not known when it was changed":       {change(func(s *site) { s.wrote = 1 }), was, OriginSame},
+		"of a version that does not say when": {was, change(func(s *site) { s.wrote = 60e9 }), OriginSame},
 		"it was moved here, closed":           {change(func(s *site) { s.closed = true }), change(func(s *site) { s.inode = 9 }), OriginCopy},
 	} {
 		if got := c.was.origin(true, &c.now); got != c.want {

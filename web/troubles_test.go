@@ -68,6 +68,7 @@ func samples() map[string]sample {
 		"indirect":    shows(hearsay.Stats{Indirect: []hearsay.Indirect{bob}}),
 		"untaken":     shows(hearsay.Stats{Untaken: []hearsay.Untaken{{Name: "bob", Seed: bob.Addr}}}),
 		"copied":      shows(hearsay.Stats{Copied: 2}),
+		"overwritten": shows(hearsay.Stats{Overwritten: 2}),
 		"twin":        shows(hearsay.Stats{Twin: bob.Addr}),
 		"namesakes":   shows(hearsay.Stats{Namesakes: "2 living members are called bob"}),
 		"clock":       shows(hearsay.Stats{ClockOff: 4000}),

@@ -41,7 +41,7 @@ If your word was wrong, the seed with the old ledger takes no part, and says so.
 
 A seed's data directory must not be put back from a backup, as it may be older
 than what the seed has promised: one that is a copy is refused, but a file that
-was written over in place is not known for one. If you have moved the directory, and use it nowhere else, --this-is-the-newest gives your word for
+was written over in place is not always known for one. If you have moved the directory, and use it nowhere else, --this-is-the-newest gives your word for
 that, once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_QUORUM_TRIAL, ...),
