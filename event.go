@@ -152,6 +152,13 @@ const (
 	// do: Text.
 	EventLostHere
 	EventComesHere // that is over: Text
+	EventNoPart    // this seed takes no part in what the seeds decide: Text says why
+	EventTakesPart // after that, it does, or another trouble is told in its place
+	EventApart     // this node is in by a ledger that is not the seeds': Text says which seeds are others
+	EventApartOver // that is over
+	// No seed takes this peer's report of the subject: Addr of the one that was asked last, Text says since when, and why.
+	EventUntaken
+	EventTaken // that is over for all of its reports
 	numEventKinds
 )
 
@@ -249,6 +256,12 @@ var eventKinds = [numEventKinds]struct {
 	EventIndirect:        {"indirect", warning, "No answer comes to this node itself from a member, though others reach it", "has had no answer from {subject} itself for {took}, which others reach", ""},
 	EventDirect:          {"direct", info, "It is no longer so that a member answers others only", "no longer finds that {subject} answers others only[: {text}]", ""},
 	EventLostHere:        {"lost-here", warning, "A member says that not all that it sends gets to this node", "is told by {subject}: {text}", ""},
+	EventNoPart:          {"no-part", failure, "This seed takes no part now in what the seeds decide", "takes no part in what the seeds decide: {text}", ""},
+	EventTakesPart:       {"takes-part", info, "It is no longer so that this seed takes no part in what the seeds decide", "no longer finds that it takes no part in what the seeds decide", ""},
+	EventApart:           {"apart", failure, "This node is in by a ledger that is not the seeds': nobody follows it", "finds that it is in by a ledger that is not the seeds'[: {text}]", ""},
+	EventApartOver:       {"apart-over", info, "It is no longer so that this node is in by a ledger that is not the seeds'", "no longer finds that its ledger is not the seeds'", ""},
+	EventUntaken:         {"untaken", warning, "No seed takes this node's report of a member", "finds that no seed takes its report of {subject} since {text}", ""},
+	EventTaken:           {"taken", info, "It is no longer so that no seed takes this node's reports", "no longer finds that no seed takes its reports", ""},
 	EventComesHere:       {"comes-here", info, "It is no longer so that not all that a member sends gets to this node", "finds of {subject}: {text}", ""},
 }
 

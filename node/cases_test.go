@@ -835,7 +835,12 @@ func TestWhyWithoutStreams(t *testing.T) {
 	w.run(6 * time.Second)
 	w.stuck = map[int]bool{0: true, 1: true, 2: true}
 	w.down[3] = true
-	told := map[int]bool{}
+	told, events := map[int]bool{}, map[int][]string{}
+	w.hears = func(by int, e *hearsay.Event) {
+		if e.Kind == hearsay.EventUntaken || e.Kind == hearsay.EventTaken {
+			events[by] = append(events[by], e.Kind.String()+" "+e.Name)
+		}
+	}
 	for range 400 {
 		w.run(100 * time.Millisecond)
 		for by := 4; by < 8; by++ {
@@ -864,6 +869,9 @@ func TestWhyWithoutStreams(t *testing.T) {
 			t.Errorf("n%d has %+v", by, stats.Untaken)
 		}
 		contains(t, "healed", w.why(by, "n3").Summary, "is out since")
+		if all := strings.Join(events[by], ", "); told[by] && !strings.HasPrefix(all, "untaken n3, taken") || !told[by] && all != "" {
+			t.Errorf("n%d has told as events: %s", by, all)
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ type Node struct {
 	requests  requests        // of a seed
 	deaf      deafness
 	silent    silences // of others; see unheard.go
+	standing  standing
 	backlog   backlog
 	lost      lostDisk
 	outgoing  outgoing
@@ -310,8 +311,7 @@ func (n *Node) Stats() hearsay.Stats {
 	})
 	n.ways.stats(n.stepped, &stats)
 	n.seeded.stats(&stats)
-	// where nobody answers that is no fault of the seeds
-	stats.Untaken = slices.DeleteFunc(stats.Untaken, func(u hearsay.Untaken) bool { return n.silent.last.Before(u.Since) })
+	stats.Untaken = n.untaken()
 	return stats
 }
 

@@ -57,21 +57,27 @@ func countDecided(stats *hearsay.Stats, e *hearsay.Event) {
 	}
 }
 
+// untaken gives the reports of this peer that no seed takes.
+func (s *Seeded) untaken() []hearsay.Untaken {
+	if s.petitions == nil {
+		return nil
+	}
+	vain := s.petitions.Untaken(*s.stepped)
+	if len(vain) > 0 && vain[0].Waits && !s.Authority().Ready {
+		return nil // that no quorum is heard explains it
+	}
+	for i := range vain {
+		vain[i].Name = s.roster.Name(vain[i].ID)
+	}
+	return vain
+}
+
 // stats adds how it is now with a seeded network.
 func (s *Seeded) stats(stats *hearsay.Stats) {
 	stats.Epoch = s.Epoch()
 	if a := s.authority; a != nil {
 		if fork := a.Fork(); fork != nil {
 			stats.Rivals = len(fork.Theirs)
-		}
-	}
-	if t := s.petitions; t != nil {
-		stats.Untaken = t.Untaken(*s.stepped)
-		if len(stats.Untaken) > 0 && stats.Untaken[0].Waits && !s.Authority().Ready {
-			stats.Untaken = nil // that no quorum is heard explains it
-		}
-		for i := range stats.Untaken {
-			stats.Untaken[i].Name = s.roster.Name(stats.Untaken[i].ID)
 		}
 	}
 	if s.seat != nil {

@@ -199,6 +199,7 @@ func (n *Node) tickSeeded(now time.Time) {
 		s.noteQuorum(now, n.out)
 	}
 	s.noteSpare(now, n.out)
+	n.noteStanding(now)
 	n.evidence.fetch(now)
 	if s.seat != nil {
 		n.requests.turnAwaySilent(now)

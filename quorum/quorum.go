@@ -269,9 +269,10 @@ func (q *Quorum) Ready() bool {
 	return q.mustStop == "" && !q.lost && q.replica != nil && q.replica.follows() != 0
 }
 
-// Elects reports whether no seed leads, and that is so for less time than an election may take.
+// Elects reports whether no seed leads, and that is so for less time than an election may take. A seed that asks the
+// others first what it has signed takes part in none.
 func (q *Quorum) Elects() bool {
-	return q.mustStop == "" && !q.lost && !q.Waits() && q.replica.follows() == 0
+	return q.mustStop == "" && !q.lost && !q.Waits() && !q.diskCheck.unsure() && q.replica.follows() == 0
 }
 
 // Leader gives the slot of who leads, if somebody does.
