@@ -45,7 +45,7 @@ func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 		// until then the others may prove that it is the seed of the ledger here
 		lasts := now.Sub(ss.otherSince[slot]) >= ledger.MismatchAfter
 		if ss.otherVersion(m) && !ss.pinsAnother(slot, m) { // a ledger that cannot be read may explain it
-			of = ss.versions(addr, m)
+			of = ss.versions(slot, m)
 		} else if !lasts {
 			return
 		}
@@ -59,7 +59,7 @@ func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 	}
 	switch {
 	case ss.otherVersion(m):
-		ss.differs(now, slot, m.Key, ss.versions(addr, m))
+		ss.differs(now, slot, m.Key, ss.versions(slot, m))
 	case m.Config != ss.config:
 		ss.differs(now, slot, m.Key, ledger.OtherList(addr))
 	default:
@@ -94,8 +94,12 @@ func (ss *seats) otherVersion(m *core.SeatHello) bool {
 	return m.Versions.Log != ss.peer.cfg.Versions.Log
 }
 
-// versions is the mismatch of such a seed.
-func (ss *seats) versions(addr netip.AddrPort, m *core.SeatHello) ledger.Mismatch {
+// versions is the mismatch of such a seed, or of what says that it is one.
+func (ss *seats) versions(slot int, m *core.SeatHello) ledger.Mismatch {
+	addr := ss.peer.cfg.Seeds[slot].Addr
+	if ss.lasting[slot] && ss.pins[slot].Seat.Key != m.Key {
+		return ledger.StrangeVersion(addr, m.Versions, ss.peer.cfg.Versions)
+	}
 	return ledger.OtherVersion(addr, m.Versions, ss.peer.cfg.Versions, hearsay.RolePeer)
 }
 

@@ -68,6 +68,16 @@ func OtherVersion(addr netip.AddrPort, its, own core.LogVersions, role hearsay.R
 	}
 }
 
+// StrangeVersion is OtherVersion of what answers at a seed's address with another key than that of the seat: it may be
+// the seed, started with an empty directory, or anything that says so.
+func StrangeVersion(addr netip.AddrPort, its, own core.LogVersions) Mismatch {
+	return Mismatch{
+		Note: "has another key than that of its seat, and says that it runs another version of hearsay: " + VersionWords(its),
+		Text: fmt.Sprintf("what answers at %v has another key than the seed that sits there, and says that it runs another version of hearsay than this node (%s there, %s here): "+
+			"nothing it says is believed; if it is the seed, with an empty directory, run the version of a quorum of the seeds there", addr, VersionWords(its), VersionWords(own)),
+	}
+}
+
 // VersionWords names versions of the log.
 func VersionWords(v core.LogVersions) string {
 	return fmt.Sprintf("log %d, snapshots %d", v.Log, v.Snapshot)

@@ -42,7 +42,12 @@ func (ss *seats) metOfVersion(now time.Time, slot int, m *core.SeatHello) {
 	}
 	ss.heard[slot] = heard{}
 	ss.unlike[slot] = unlike{ledger: m.Founded || !m.Founding.IsZero(), at: now}
-	ss.differs(now, slot, m.Key, ledger.OtherVersion(ss.seed.cfg.Seeds[slot].Addr, m.Versions, ss.seed.cfg.Versions, hearsay.RoleSeed))
+	addr, own := ss.seed.cfg.Seeds[slot].Addr, ss.seed.cfg.Versions
+	if known := ss.known[slot].seat.Key; !known.IsZero() && known != m.Key {
+		ss.differs(now, slot, m.Key, ledger.StrangeVersion(addr, m.Versions, own))
+		return
+	}
+	ss.differs(now, slot, m.Key, ledger.OtherVersion(addr, m.Versions, own, hearsay.RoleSeed))
 }
 
 // anyUnlike reports whether a seed of another version has answered lately.

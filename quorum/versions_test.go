@@ -33,19 +33,33 @@ func versionText(slot int, its, own core.LogVersions) string {
 		"neither takes part in what the other decides; run the version of a quorum of the seeds on all nodes", at(slot), its.Log, its.Snapshot, own.Log, own.Snapshot)
 }
 
-// apart checks that seeds of two versions tell of each other, each once, and nothing that is not so.
-func (w *world) apart(told func(hearsay.EventKind, string) int, versions [3]core.LogVersions) {
+// strangeText is what it says of one that sits there, as it knows, with another key.
+func strangeText(slot int, its, own core.LogVersions) string {
+	return fmt.Sprintf("what answers at %s has another key than the seed that sits there, and says that it runs another version of hearsay than this node "+
+		"(log %d, snapshots %d there, log %d, snapshots %d here): nothing it says is believed", at(slot), its.Log, its.Snapshot, own.Log, own.Snapshot)
+}
+
+// apart checks that seeds of two versions tell of each other, each once, and nothing that is not so. Seeds with empty
+// directories, which are known by no key, are told of as such by the others.
+func (w *world) apart(told func(hearsay.EventKind, string) int, versions [3]core.LogVersions, empty ...int) {
 	w.T.Helper()
+	textOf := func(of, by int) (text, noted string) {
+		noted = "runs another version of hearsay: " + ledger.VersionWords(versions[of])
+		if slices.Contains(empty, of) && !slices.Contains(empty, by) {
+			return strangeText(of, versions[of], versions[by]), "has another key than that of its seat, and says that it " + noted
+		}
+		return versionText(of, versions[of], versions[by]), noted
+	}
 	for _, m := range w.Machines {
 		why := m.Q.Why()
 		for _, other := range w.Machines {
-			text := versionText(other.Slot, versions[other.Slot], versions[m.Slot])
+			text, noted := textOf(other.Slot, m.Slot)
 			_, note := m.Q.Note(w.Now, other.Slot)
 			want := versions[other.Slot] != versions[m.Slot]
 			if strings.Contains(why, text) != want {
 				w.T.Errorf("seed %d says of seed %d: %q", m.Slot, other.Slot, why)
 			}
-			if noted := "runs another version of hearsay: " + ledger.VersionWords(versions[other.Slot]); want && note != noted || strings.Contains(note, "stolen") {
+			if want && note != noted || strings.Contains(note, "stolen") {
 				w.T.Errorf("seed %d notes of seed %d: %q, want %q", m.Slot, other.Slot, note, noted)
 			}
 		}
@@ -57,11 +71,12 @@ func (w *world) apart(told func(hearsay.EventKind, string) int, versions [3]core
 		for to := range versions {
 			of := 0 // those that say it of this one in the same words
 			for by := range versions {
-				if versions[by] == versions[to] && by != from {
+				if versions[by] == versions[to] && slices.Contains(empty, by) == slices.Contains(empty, to) && by != from {
 					of++
 				}
 			}
-			if n := told(hearsay.EventSeedDiffers, versionText(from, versions[from], versions[to])); versions[from] != versions[to] && n != of {
+			text, _ := textOf(from, to)
+			if n := told(hearsay.EventSeedDiffers, text); versions[from] != versions[to] && n != of {
 				w.T.Errorf("that seed %d is of another version is told %d times by %d", from, n, of)
 			}
 		}
@@ -100,7 +115,7 @@ func TestEmptySeedOfAnotherVersionGetsNoSeat(t *testing.T) {
 			w.Epochs[odd.Slot] = 0
 			w.startVersion(odd, c.then)
 			w.Run(time.Minute)
-			w.apart(told, [3]core.LogVersions{c.at, c.at, c.then})
+			w.apart(told, [3]core.LogVersions{c.at, c.at, c.then}, 2)
 			if now := fmt.Sprint(one.Q.Seats(nil)); now != seats || one.Q.Epoch() != epoch || odd.Q.Seated() || !odd.Q.Waits() {
 				t.Errorf("it has a seat: %t, it waits: %t; epoch %d, and was %d", odd.Q.Seated(), odd.Q.Waits(), one.Q.Epoch(), epoch)
 			}
@@ -197,7 +212,7 @@ func TestSeedsOfAnotherVersionFoundNothing(t *testing.T) {
 			}
 			w.cfg.Found = false
 			w.Run(time.Minute)
-			w.apart(told, [3]core.LogVersions{c.at, c.then, c.then})
+			w.apart(told, [3]core.LogVersions{c.at, c.then, c.then}, 1, 2)
 			for _, m := range w.Machines[1:] {
 				if m.Q.replica != nil {
 					t.Errorf("seed %d has founded", m.Slot)
@@ -254,7 +269,7 @@ func TestPeerOfAnotherVersion(t *testing.T) {
 		}
 	}
 	for _, f := range []*following{same, pinned} {
-		if why := f.Why(); !strings.Contains(why, at(0)+" runs another version") || strings.Contains(why, at(1)) || strings.Contains(why, "empty data directory") {
+		if why := f.Why(); !strings.Contains(why, at(0)+" has another key than the seed that sits there, and says that it runs another version") || strings.Contains(why, at(1)) || strings.Contains(why, "empty data directory") {
 			t.Errorf("a peer of the right version says %q", why)
 		}
 	}
