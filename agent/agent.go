@@ -394,7 +394,7 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.counters.addTo(&stats)
 	if !stats.At.IsZero() { // else the loop has ended
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
-		stats.Copied, stats.Overwritten = a.copiedFor(stats.At).Seconds(), a.overwrittenFor(stats.At).Seconds()
+		stats.Copied, stats.Overwritten = a.copiedFor(stats.At).Seconds(), toldFor(stats.At.Sub(a.started), a.overwritten).Seconds()
 		if since, _ := a.commits.fullSince(); !since.IsZero() {
 			stats.DiskFull = stats.At.Sub(since).Seconds()
 		}

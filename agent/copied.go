@@ -58,14 +58,11 @@ const touchedWords = "Another program has changed the data directory since this 
 const copiedMost = 2 * time.Minute
 
 // copiedFor is for how long this agent has run on a copy, while another process may use the original; else 0.
-func (a *Agent) copiedFor(now time.Time) time.Duration { return a.early(now, a.copied) }
+func (a *Agent) copiedFor(now time.Time) time.Duration { return toldFor(now.Sub(a.started), a.copied) }
 
-// overwrittenFor is for how long this agent has run on a directory that another program has changed; else 0.
-func (a *Agent) overwrittenFor(now time.Time) time.Duration { return a.early(now, a.overwritten) }
-
-// early is for how long this agent has run, while something of its start is told; else 0.
-func (a *Agent) early(now time.Time, is bool) time.Duration {
-	if up := now.Sub(a.started); is && up < copiedMost {
+// toldFor is for how long an agent has run, while what it has found at its start is told; else 0.
+func toldFor(up time.Duration, is bool) time.Duration {
+	if is && up < copiedMost {
 		return max(up, time.Nanosecond)
 	}
 	return 0
