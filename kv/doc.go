@@ -26,18 +26,19 @@
 //	Hash      goes on pings; where it differs, Ask begins an exchange, and Sync answers each message of it
 //	Lacks     what another has seen and this replica has not: to share it out among several neighbors (Sync.Of)
 //	Expire    at NextExpiry: what is hidden since the drift of clocks
-//	Retire, Forget, Return, Renew   the life of origins, below
+//	Forget, Renew   the life of origins, below
 //
 // What is given and taken is read only from then on: values are not copied.
 //
 // # What must be durable before what
 //
-// Every call that changes the replica gives a Change. It is one transaction: objects that became live, objects that are
-// live no more, the whole entry of the clock of each origin that it names, and how far numbers are reserved. It is
-// durable before the call's Update or Reply is sent, before a client hears that its write is done, and before watchers
-// hear of it. Numbers are reserved ahead, in blocks: after a crash the ones that may have been read here, and were
-// never durable, are not used again. They stay unseen for a day: where the directory was set back, others hold what was
-// written under them. Saved is what the transactions add up to.
+// Every call that changes the replica gives a Change. It is one transaction: objects that became live, objects that
+// are live no more, the whole entry of the clock of each origin that it names, and how far numbers are reserved. It
+// is durable before the call's Update or Reply is sent, before a client hears that its write is done, and before
+// watchers hear of it. Numbers are reserved ahead, in blocks: after a crash the ones that may have been read here,
+// and were never durable, are not used again. Each process leaves out a drawn number of them besides (Config.Skip),
+// as others may hold what was written under them: where the directory was set back or copied, another process has
+// used it. They stay unseen for a day. Saved is what the transactions add up to.
 //
 // # What an Update is
 //
@@ -69,25 +70,26 @@
 // # What is believed
 //
 // Any member may write and delete any key, and so what it says of dots is believed, but for dots that are not written
-// yet: an origin that hears of numbers which it never used, or of another object under one of its own, does not take
-// the message (Twin). It goes on under a new origin, and puts again what it wrote since its last complete exchange
-// (Renew). So a node whose data directory was set back loses nothing, and nor do others, if it passes on no Update of
-// its own before its first exchange since its start; but of a key that it wrote and others had written, only one value
-// may be left. Its caller bounds how often it renews, as a liar can make it. Where one dot was written twice, the
-// object with the greater hash wins everywhere. Two processes that run at once under one origin are for the membership
-// to stop: what the one replaces may take values of the other along.
+// yet: a process that hears of numbers which are its own and which it never used, or of another object under one of
+// them, does not take the message (Twin). It goes on under a new origin, and puts again what it wrote since it last
+// agreed with another (Renew), as that may be gone where such numbers were believed. Its caller bounds how often it
+// renews, as a liar can make it. A node whose data directory was set back has numbers of its own, and gets from
+// others what it has forgotten: nothing is lost, and nothing comes back. So have two processes that run at once under
+// one origin; the first renews, and may put again what was deleted that moment. Where one dot was written twice, the
+// object with the greater hash wins everywhere.
 //
 // Sums are additions: a member can make two objects of its own that sum up alike, and so hide one from others, not
 // theirs.
 //
 // # Origins
 //
-// An origin is one life of one data directory: the first ten bytes of the NodeID, and six drawn when the directory is
-// made (NewOrigin). After a ruling removes a member, its origins are retired. One that holds no live dot for 24
-// hours, retired, is forgotten here, and not believed again. A replica whose last complete exchange is older than 23
-// hours may still hold what the others forgot, so it calls Return before it exchanges anything, and drops that. What
-// it wrote itself, and the others never saw, it puts again if it was removed, too (Renew). Where nothing retires
-// origins, a replica knows as many as Config allows, and refuses more.
+// An origin is one life of one data directory: the first ten bytes of the NodeID, two that count the lives of which the
+// directory knows, and four drawn (NewOrigin). It is over when its node is out (Config.Writes), or when a later one of
+// the same node is known. The entry in the clock of one that is over and holds no live dot for 24 hours is forgotten
+// (Forget): what was seen of it is remembered beside the clock, and so nothing comes back. A replica that was away for
+// longer, and still holds some of that live, is told that it is gone; if it has seen more, or the node is in again and
+// has not gone on under another origin, the entry comes back. Of origins a replica knows as many as Config allows, and
+// refuses more.
 //
 // # Where to find what
 //
@@ -97,5 +99,5 @@
 //	newer.go     what came after a context
 //	update.go    records of others                          exchange.go  what each lacks
 //	validate.go  what of a Sync is not taken                compare.go   what only one holds live
-//	origin.go    lives, retirement                          sum.go       hashes
+//	origin.go    lives of writers                           sum.go       hashes
 package kv

@@ -38,10 +38,7 @@ func (r *Replica) copied() []core.Holding {
 func (r *Replica) Lacks(theirs []core.Holding) (ranges []core.SeenRange) {
 	for i := range theirs {
 		h := &theirs[i]
-		if r.isForgotten(h.Origin) {
-			continue
-		}
-		for _, lacking := range clock.Without(h.Seen, r.clock.Of(h.Origin)) {
+		for _, lacking := range clock.Without(clock.Without(h.Seen, r.clock.Of(h.Origin)), r.forgotten(h.Origin)) {
 			ranges = append(ranges, core.SeenRange{Origin: h.Origin, Range: lacking})
 		}
 	}
@@ -57,6 +54,7 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 	if r.isTwin(m) {
 		return Result{Twin: true}
 	}
+	r.revive(&result.Change, m)
 	if result.Refused = r.refusalOf(m); result.Refused == Taken {
 		r.apply(&result.Change, now, m)
 		r.retry(&result.Change, now)
@@ -71,7 +69,7 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 		a.lacking()
 		if len(m.Of) == 0 {
 			if result.Equal = result.Refused == Taken && r.equals(m.Clock); result.Equal {
-				r.numbers.confirmed = r.numbers.last
+				r.Agree()
 			}
 		}
 	}
@@ -123,7 +121,11 @@ func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
 	objects := m.Objects
 	for i := range m.Live {
 		l := &m.Live[i]
-		forgotten := r.isForgotten(l.Origin)
+		forgotten := len(r.forgotten(l.Origin)) > 0
+		if !forgotten && len(l.Live) == 0 && r.of(l.Origin) == nil && r.isOver(l.Origin) {
+			r.forgetAtOnce(change, now, l)
+			continue
+		}
 		live := l.Live
 		for _, o := range r.liveIn(l.SeenRange) {
 			for len(live) > 0 && live[0] < o.Dot.Counter {
@@ -237,6 +239,22 @@ func (a *answer) lacking() {
 		}
 		if h != nil && len(a.m.Sums) == 0 && len(a.m.Of) == 0 && !slices.Contains(a.corrected, o) {
 			a.compare(o, h)
+		}
+	}
+	a.forgottenGone()
+}
+
+// forgottenGone tells that all is gone that the other holds live of an origin which is forgotten here.
+func (a *answer) forgottenGone() {
+	for i := range a.m.Clock {
+		h := &a.m.Clock[i]
+		if h.Sum == (core.Sum{}) || len(a.m.Of) > 0 {
+			continue
+		}
+		for _, seen := range clock.Common(h.Seen, a.forgotten(h.Origin)) {
+			if len(a.reply.Live) < core.MaxLiveRanges/2 {
+				a.live(&core.LiveRange{SeenRange: core.SeenRange{Origin: h.Origin, Range: seen}})
+			}
 		}
 	}
 }

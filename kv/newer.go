@@ -13,7 +13,7 @@ func (r *Replica) Newer(now time.Time, key string, context []byte) (bool, error)
 		return false, err
 	}
 	for _, d := range dots {
-		if !r.clock.Has(d) {
+		if !r.has(d) {
 			return false, nil
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 func TestNewer(t *testing.T) {
 	now := time.UnixMilli(1 << 40)
-	one, _ := New(DefaultConfig(NewOrigin(hearsay.NodeID{1}, Life([]byte("one...")))), Saved{})
-	two, _ := New(DefaultConfig(NewOrigin(hearsay.NodeID{2}, Life([]byte("two...")))), Saved{})
+	one, _ := New(DefaultConfig(originOf(1)), Saved{})
+	two, _ := New(DefaultConfig(originOf(2)), Saved{})
 	newer := func(r *Replica, context []byte, want bool) {
 		t.Helper()
 		if got, err := r.Newer(now, "k", context); err != nil || got != want {

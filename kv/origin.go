@@ -1,8 +1,7 @@
 package kv
 
 import (
-	"bytes"
-	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -14,83 +13,126 @@ import (
 
 const (
 	nodeBytes    = 10             // of the NodeID in an origin
-	forgetAfter  = 24 * time.Hour // without a live dot; StaleAfter must be less, by what an exchange takes
+	forgetAfter  = 24 * time.Hour // that an origin is over, and has no live dot
 	maxForgotten = 4096           // origins that are remembered as forgotten
 )
 
-// StaleAfter is how long after its last complete exchange a replica has to call Return: others may have forgotten
-// origins by then of which it still holds dots live.
-const StaleAfter = 23 * time.Hour
+// MaxSkip bounds the numbers that a process leaves out at its start, and from MaxReserved on the directory takes
+// another origin. So of two processes that write under one origin, as its directory was set back or copied, each has
+// numbers of its own, but for one pair in a million that have written a million values each.
+const (
+	MaxSkip     = 1 << 40
+	MaxReserved = maxNumber - 2*MaxSkip
+)
 
-// Life tells apart the lives of one node's data directories: drawn at random for each.
-type Life [6]byte
-
-// NewOrigin is the origin of what one life writes.
-func NewOrigin(node hearsay.NodeID, life Life) (origin clock.Origin) {
-	copy(origin[copy(origin[:], node[:nodeBytes]):], life[:])
+// NewOrigin is the origin of what one life of a node's data directory writes; of its next life, the one after an
+// origin. Drawn is for lives that do not know of each other.
+func NewOrigin(node hearsay.NodeID, after clock.Origin, drawn [4]byte) (origin clock.Origin) {
+	copy(origin[copy(origin[:], node[:nodeBytes]):], binary.BigEndian.AppendUint16(nil, lifeOf(after)+1))
+	copy(origin[len(origin)-len(drawn):], drawn[:])
 	return origin
 }
 
-// isOf reports whether an origin is a life of a node.
-func isOf(origin clock.Origin, node hearsay.NodeID) bool {
-	return bytes.Equal(origin[:nodeBytes], node[:nodeBytes])
+// lifeOf counts the lives of one directory.
+func lifeOf(origin clock.Origin) uint16 { return binary.BigEndian.Uint16(origin[nodeBytes:]) }
+
+// Writer is the node of an origin, as much of its NodeID as tells it.
+type Writer [nodeBytes]byte
+
+// WriterOf gives the one that a node is.
+func WriterOf(node hearsay.NodeID) Writer { return Writer(node[:nodeBytes]) }
+
+func writerOf(origin clock.Origin) Writer { return Writer(origin[:nodeBytes]) }
+
+// Over is an origin that writes no more, and that has no live dot.
+type Over struct {
+	Origin clock.Origin
+	Since  time.Time
+	Seen   []clock.Range // what was seen of it, where it is forgotten: it has no entry in the clock any more
 }
 
-// Retirement is an origin that writes no more, as its node was removed.
-type Retirement struct {
-	Origin    clock.Origin
-	Upto      uint64    // the greatest number seen of it, where it is forgotten
-	Since     time.Time // it has had no live dot here; zero: it has some
-	Forgotten bool      // it has no entry in the clock any more, and gets none
+// Over gives what is to be saved of an origin that is over, and reports whether it is.
+func (r *Replica) Over(id clock.Origin) (o Over, is bool) {
+	at, is := r.placeOver(id)
+	if is {
+		o = r.over[at]
+	}
+	return o, is
 }
 
-// Retired gives what is to be saved of retirements, after Retire, Forget and Return.
-func (r *Replica) Retired() []Retirement { return slices.Clone(r.retired) }
+func (r *Replica) placeOver(id clock.Origin) (at int, ok bool) {
+	return slices.BinarySearchFunc(r.over, id, func(o Over, id clock.Origin) int { return o.Origin.Compare(id) })
+}
 
-// Retire notes that the origins of a node write no more: a ruling has removed it. Current is the one under which it
-// writes if it is in again, else zero. The own origin is not retired: a node that was removed itself goes on under
-// another first (Renew).
-func (r *Replica) Retire(node hearsay.NodeID, current clock.Origin) {
-	for _, o := range r.origins {
-		if at, ok := r.retirement(o.id); !ok && isOf(o.id, node) && o.id != current && o.id != r.cfg.Origin {
-			r.retired = slices.Insert(r.retired, at, Retirement{Origin: o.id})
+// forgotten gives what was seen of an origin that is forgotten.
+func (r *Replica) forgotten(id clock.Origin) []clock.Range {
+	if at, ok := r.placeOver(id); ok {
+		return r.over[at].Seen
+	}
+	return nil
+}
+
+// isOver reports whether an origin writes no more: its node is out, or has gone on under another.
+func (r *Replica) isOver(id clock.Origin) bool {
+	if id == r.cfg.Origin {
+		return false
+	}
+	if r.cfg.Writes != nil && !r.cfg.Writes(writerOf(id)) {
+		return true
+	}
+	at, ok := r.place(id) // lives of one node stand beside each other, in their order
+	if ok {
+		at++
+	}
+	for ; at < len(r.origins) && writerOf(r.origins[at].id) == writerOf(id); at++ {
+		if lifeOf(r.origins[at].id) > lifeOf(id) {
+			return true
 		}
 	}
+	return false
 }
 
-// retirement is where the retirement of an origin is, or would be.
-func (r *Replica) retirement(id clock.Origin) (at int, ok bool) {
-	return slices.BinarySearchFunc(r.retired, id, func(r Retirement, id clock.Origin) int { return r.Origin.Compare(id) })
+// has reports whether a dot is not unseen, also where its origin is forgotten.
+func (r *Replica) has(d clock.Dot) bool {
+	return r.clock.Has(d) || clock.Cover(r.forgotten(d.Origin), []clock.Range{{Low: d.Counter, High: d.Counter}})
 }
 
-func (r *Replica) isForgotten(id clock.Origin) bool {
-	at, ok := r.retirement(id)
-	return ok && r.retired[at].Forgotten
-}
-
-// Forget drops retired origins that have had no live dot for 24 hours. By then each replica that has had a complete
-// exchange within StaleAfter knows all their dots as gone, and no other may bring them back. To be called once in a
-// while, such as each minute.
+// Forget lets the entry of an origin in the clock go once it is over and has had no live dot for 24 hours. What was
+// seen of it is remembered: one that still holds some of it live is told that it is gone, and one that knows of more
+// brings the entry back. To be called once in a while, such as each minute.
 func (r *Replica) Forget(now time.Time) (change Change) {
 	r.giveUpUnused(&change, now)
-	for i := range r.retired {
-		retired := &r.retired[i]
-		switch o := r.of(retired.Origin); {
-		case retired.Forgotten:
-		case o != nil && len(o.live.blocks) > 0:
-			retired.Since = time.Time{}
-		case retired.Since.IsZero():
-			retired.Since = now
-		case now.Sub(retired.Since) >= forgetAfter:
-			r.giveUp(&change, retired)
+	for _, o := range slices.Clone(r.origins) {
+		at, noted := r.placeOver(o.id)
+		switch over := len(o.live.blocks) == 0 && r.isOver(o.id); {
+		case !over && noted:
+			r.over = slices.Delete(r.over, at, at+1)
+			change.Over = append(change.Over, o.id)
+		case over && !noted:
+			r.over = slices.Insert(r.over, at, Over{Origin: o.id, Since: now})
+			change.Over = append(change.Over, o.id)
+		case over && now.Sub(r.over[at].Since) >= r.cfg.Forget:
+			r.over[at].Seen = slices.Clone(r.clock.Of(o.id))
+			r.drain(&change, o.id)
+			change.Over = append(change.Over, o.id)
 		}
 	}
-	r.boundForgotten()
+	r.boundForgotten(&change)
 	return change
 }
 
+// forgetAtOnce takes a range of an origin that is over, and of which nothing is known here, nor live there.
+func (r *Replica) forgetAtOnce(change *Change, now time.Time, l *core.LiveRange) {
+	at, noted := r.placeOver(l.Origin)
+	if !noted {
+		r.over = slices.Insert(r.over, at, Over{Origin: l.Origin, Since: now})
+	}
+	r.over[at].Seen = []clock.Range{l.Range}
+	change.Over = append(change.Over, l.Origin)
+}
+
 // giveUpUnused declares those numbers gone that earlier processes reserved and nobody has seen. Before, one may hold
-// what was written under them by a process that this directory knows nothing of, as it was set back (isTwin).
+// what was written under them by a process that this directory knows nothing of, as it was set back.
 func (r *Replica) giveUpUnused(change *Change, now time.Time) {
 	n := &r.numbers
 	if n.since.IsZero() {
@@ -103,34 +145,18 @@ func (r *Replica) giveUpUnused(change *Change, now time.Time) {
 }
 
 // boundForgotten lets go of those that were forgotten first.
-func (r *Replica) boundForgotten() {
-	for len(r.retired) > maxForgotten {
-		oldest := slices.MinFunc(r.retired, func(a, b Retirement) int {
-			if a.Forgotten != b.Forgotten {
-				return map[bool]int{true: -1, false: 1}[a.Forgotten]
-			}
-			return a.Since.Compare(b.Since)
-		})
-		at, _ := r.retirement(oldest.Origin)
-		r.retired = slices.Delete(r.retired, at, at+1)
+func (r *Replica) boundForgotten(change *Change) {
+	for len(r.over) > maxForgotten {
+		oldest := slices.MinFunc(r.over, func(a, b Over) int { return a.Since.Compare(b.Since) })
+		at, _ := r.placeOver(oldest.Origin)
+		r.over = slices.Delete(r.over, at, at+1)
+		change.Over = append(change.Over, oldest.Origin)
 	}
 }
 
-// giveUp forgets a retired origin.
-func (r *Replica) giveUp(change *Change, retired *Retirement) {
-	if seen := r.clock.Of(retired.Origin); len(seen) > 0 {
-		retired.Upto = seen[len(seen)-1].High
-	}
-	r.forget(change, retired.Origin)
-	retired.Forgotten = true
-}
-
-// forget drops an origin without a live dot from the clock.
-func (r *Replica) forget(change *Change, id clock.Origin) {
-	at, ok := r.place(id)
-	if !ok {
-		return
-	}
+// drain drops an origin without a live dot from the clock.
+func (r *Replica) drain(change *Change, id clock.Origin) {
+	at, _ := r.place(id)
 	for _, seen := range r.clock.Of(id) {
 		r.seenSum = r.seenSum.Sub(hashRange(id, seen))
 	}
@@ -139,48 +165,55 @@ func (r *Replica) forget(change *Change, id clock.Origin) {
 	change.Clock = append(change.Clock, id)
 }
 
-// Return has a replica whose last complete exchange is older than StaleAfter agree with the others on retired origins,
-// before its first exchange: those that are not in the digest of another were forgotten by it, and so all their dots
-// are gone. Rulings must be known here (Retire). If the own origin was retired, too, Renew comes first.
-func (r *Replica) Return(theirs []core.Holding) (change Change) {
-	for i := range r.retired {
-		retired := &r.retired[i]
-		o := r.of(retired.Origin)
-		if o == nil || holding(theirs, o.id) != nil {
-			continue
-		}
-		for _, object := range o.live.between(1, maxNumber) {
-			r.drop(&change, object)
-		}
-		r.giveUp(&change, retired)
+// revive brings back the entries of those forgotten origins of which a message knows more, or that write again.
+func (r *Replica) revive(change *Change, m *core.Sync) {
+	for i := range m.Clock {
+		r.reviveIf(change, m.Clock[i].Origin, m.Clock[i].Seen)
 	}
-	r.boundForgotten()
-	return change
+	for i := range m.Live {
+		r.reviveIf(change, m.Live[i].Origin, []clock.Range{m.Live[i].Range})
+	}
 }
 
-// Renew goes on under another origin, and writes again what this replica wrote above a number and holds live: under the
-// old dots others may have something else, or nothing. So here they become unseen; where others do have them, the value
-// stands twice until its key is written. Of a Twin that number is Confirmed; of a node that was removed, too, unless
-// others know of a greater one. The origin is durable with the Change; the updates are passed on.
-func (r *Replica) Renew(now time.Time, origin clock.Origin, above uint64) (updates []*core.Update, change Change, err error) {
+func (r *Replica) reviveIf(change *Change, id clock.Origin, theirs []clock.Range) {
+	seen := r.forgotten(id)
+	if len(seen) == 0 || clock.Cover(seen, theirs) && r.isOver(id) || len(r.origins) >= r.cfg.MaxOrigins {
+		return
+	}
+	at, _ := r.placeOver(id)
+	r.over = slices.Delete(r.over, at, at+1)
+	change.Over = append(change.Over, id)
+	for _, s := range seen {
+		r.see(change, id, s)
+	}
+}
+
+// Renew goes on under another origin, as others know numbers of this process otherwise (Result.Twin). What it wrote
+// under such since it last agreed with another (Confirmed), it puts again: there it may be gone. The origin is durable
+// with the Change; the updates are passed on.
+func (r *Replica) Renew(now time.Time, origin clock.Origin) (updates []*core.Update, change Change, err error) {
 	if len(r.origins) >= r.cfg.MaxOrigins {
 		return nil, change, fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, hearsay.ErrWriters)
 	}
-	again := r.unsee(&change, above)
+	var live []*object
+	if o := r.of(r.cfg.Origin); o != nil {
+		live = o.live.between(max(r.numbers.confirmed, r.numbers.earlier)+1, maxNumber)
+	}
 	r.cfg.Origin, r.numbers = origin, numbers{}
-	for len(again) > 0 {
+	for len(live) > 0 {
 		n := 1
-		for n < len(again) && again[n].First == again[0].First {
+		for n < len(live) && live[n].First == live[0].First {
 			n++
 		}
 		objects := make([]core.Object, n)
-		for i, o := range again[:n] {
+		for i, o := range live[:n] {
 			objects[i] = core.Object{Key: o.Key, Value: o.Value, Expires: o.Expires}
 		}
-		update, one := r.write(now, objects, nil)
+		update, one := r.write(now, objects, live[:n])
 		updates = append(updates, update)
-		change.Live, change.Reserved = append(change.Live, one.Live...), cmp.Or(one.Reserved, change.Reserved)
-		again = again[n:]
+		change.Live, change.Gone = append(change.Live, one.Live...), append(change.Gone, one.Gone...)
+		change.Reserved = max(one.Reserved, change.Reserved)
+		live = live[n:]
 	}
 	if len(updates) > 0 {
 		change.Clock = append(change.Clock, origin)
@@ -188,30 +221,9 @@ func (r *Replica) Renew(now time.Time, origin clock.Origin, above uint64) (updat
 	return updates, change, nil
 }
 
-// unsee makes the own dots above a number unseen, and gives those that were live.
-func (r *Replica) unsee(change *Change, above uint64) (live []*object) {
-	id := r.cfg.Origin
-	o := r.of(id)
-	if o == nil {
-		return nil
-	}
-	live = o.live.between(above+1, maxNumber)
-	for _, object := range live {
-		r.drop(change, object)
-	}
-	seen := r.clock.Of(id)
-	r.forget(change, id)
-	if kept := clock.Without(seen, []clock.Range{{Low: above + 1, High: maxNumber}}); len(kept) > 0 {
-		at, _ := r.place(id)
-		r.origins = slices.Insert(r.origins, at, o)
-		r.clock.AddRanges(id, kept)
-		for _, k := range kept {
-			r.seenSum = r.seenSum.Add(hashRange(id, k))
-		}
-	}
-	return live
-}
+// Agree notes that another has seen the same as this replica, and holds the same live.
+func (r *Replica) Agree() { r.numbers.confirmed = r.numbers.last }
 
-// Confirmed is the last own number that another had seen at a complete exchange. It is saved when Result.Equal is set,
-// once in a while: what is lost of it is written again without need.
+// Confirmed is the last own number that another had seen when both agreed. It is saved once in a while: what is lost of
+// it is written again without need.
 func (r *Replica) Confirmed() uint64 { return r.numbers.confirmed }

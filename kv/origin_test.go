@@ -43,7 +43,7 @@ func talk(t testing.TB, now time.Time, from, to *Replica, next *int) (messages i
 		result := to.Sync(now, m, 64<<10)
 		if result.Twin {
 			*next++
-			if _, _, err := to.Renew(now, originOf(*next), to.Confirmed()); err != nil {
+			if _, _, err := to.Renew(now, originOf(*next)); err != nil {
 				t.Fatal(err)
 			}
 			result = to.Sync(now, m, 64<<10)
@@ -86,43 +86,47 @@ func TestRestartUsesNoReservedNumber(t *testing.T) {
 	d := empty(4)
 	d.numbers = numbers{last: 4096, reserved: 8192, earlier: 4096}
 	d.Forget(start)
-	if d.Forget(start.Add(forgetAfter)); !d.Seen().Has(clock.Dot{Origin: originOf(4), Counter: 4096}) || d.Seen().Has(clock.Dot{Origin: originOf(4), Counter: 4097}) {
+	if d.Forget(start.Add(24 * time.Hour)); !d.Seen().Has(clock.Dot{Origin: originOf(4), Counter: 4096}) || d.Seen().Has(clock.Dot{Origin: originOf(4), Counter: 4097}) {
 		t.Error("what was reserved and never used is not gone after a day")
 	}
 }
 
-// A directory is set back, and its replica writes fewer records than others have of it, as many, or more: that is
-// noticed at the first exchange, and nothing is lost.
+// A directory is set back: its process has other numbers than those that wrote there since, and nothing is lost, nor
+// comes back: also of a key that both wrote, and of one that others have deleted meanwhile.
 func TestDirectorySetBack(t *testing.T) {
 	for writes := range 12 {
 		for order := range 2 {
 			a, c := empty(1), empty(2)
-			put(t, a, Write{Key: "old", Value: []byte("old")})
+			put(t, a, Write{Key: "old", Value: []byte("old")}, Write{Key: "deleted", Value: []byte("old")})
 			converge(t, start, a, c)
-			back := copyOf(a)
+			saved := Saved{Clock: a.Seen().Clone(), Reserved: a.numbers.reserved}
+			a.keys.from(keyPlace{}, func(o *object) bool { saved.Objects = append(saved.Objects, &o.Object); return true })
+			begin := func(skip uint64) *Replica {
+				cfg := a.cfg
+				cfg.Skip = skip
+				r, _ := New(cfg, saved)
+				return r
+			}
+			a = begin(1000 * uint64(1+order))
+			put(t, a, Write{Key: "both", Value: []byte("a")})
 			for i := range 5 {
 				put(t, a, Write{Key: fmt.Sprintf("a%d", i), Value: []byte("a")})
 			}
 			put(t, a, Write{Key: "x", Value: []byte("a")}, Write{Key: "y", Value: []byte("a")})
+			put(t, c, Write{Key: "deleted", Delete: true})
 			converge(t, start, a, c)
+			back := begin(1500)
+			put(t, back, Write{Key: "both", Value: []byte("b")})
+			want := map[string]int{"old": 1, "both": 2, "x": 1, "y": 1, "a0": 1, "a1": 1, "a2": 1, "a3": 1, "a4": 1}
 			for i := range writes {
 				put(t, back, Write{Key: fmt.Sprintf("b%d", i), Value: []byte("b")})
+				want[fmt.Sprintf("b%d", i)] = 1
 			}
 			converge(t, start, [][]*Replica{{c, back}, {back, c}}[order]...)
-			if back.cfg.Origin == a.cfg.Origin {
-				t.Fatalf("%d writes: not noticed", writes)
-			}
 			for _, r := range []*Replica{back, c} {
-				want := map[string]string{"x": "a", "y": "a", "old": "old"}
-				for i := range 5 {
-					want[fmt.Sprintf("a%d", i)] = "a"
-				}
-				for i := range writes {
-					want[fmt.Sprintf("b%d", i)] = "b"
-				}
-				for key, value := range want {
-					if get(r, key) != value {
-						t.Errorf("%d writes, order %d: %s is %s", writes, order, key, get(r, key))
+				for key, n := range want {
+					if values := r.Siblings(start, key, nil); len(values) != n {
+						t.Errorf("%d writes, order %d: %s has %d values, want %d", writes, order, key, len(values), n)
 					}
 				}
 				if list := r.List(start, "", "", 99); len(list) != len(want) {
@@ -217,26 +221,29 @@ func TestForgedNumbers(t *testing.T) {
 }
 
 // An origin of a node that was removed is forgotten once it has no live dot, and no replica brings any of it back:
-// neither one that is late with forgetting, nor one that was away for a month.
-func TestRetirement(t *testing.T) {
+// neither one that is late with forgetting, nor one that was away for a month. What others have never seen is kept, of
+// the one that was removed, too.
+func TestForget(t *testing.T) {
+	in := map[Writer]bool{WriterOf(hearsay.NodeID{1}): true, WriterOf(hearsay.NodeID{2}): true, WriterOf(hearsay.NodeID{3}): true}
 	a, b, away, gone := empty(1), empty(2), empty(3), empty(4)
+	for _, r := range []*Replica{a, b, away} {
+		r.cfg.Writes = func(w Writer) bool { return in[w] }
+	}
 	put(t, gone, Write{Key: "x", Value: []byte("deleted later")}, Write{Key: "y", Value: []byte("stays")})
 	put(t, away, Write{Key: "z", Value: []byte("seen")})
 	converge(t, start, a, b, away, gone)
-	last := away.numbers.last
 	put(t, away, Write{Key: "w", Value: []byte("never seen")})
-	put(t, away, Write{Key: "z", Delete: true})
-	put(t, a, Write{Key: "x", Delete: true}, Write{Key: "y", Value: []byte("written again")})
+	late := put(t, gone, Write{Key: "v", Value: []byte("seen by one")})
+	away.Update(start, late)
+	put(t, a, Write{Key: "x", Delete: true}, Write{Key: "z", Delete: true}, Write{Key: "y", Value: []byte("written again")})
 	converge(t, start, a, b)
-	for _, r := range []*Replica{a, b} {
-		r.Retire(hearsay.NodeID{4}, clock.Origin{})
-		r.Retire(hearsay.NodeID{3}, originOf(3)) // it is in again
-		r.Forget(start)
-	}
+	in[WriterOf(hearsay.NodeID{3})] = false // it is out, too, for a while
+	a.Forget(start)
+	b.Forget(start)
 	if len(a.Forget(start.Add(23*time.Hour)).Clock) > 0 {
 		t.Error("forgotten too early")
 	}
-	if change := a.Forget(start.Add(24 * time.Hour)); len(change.Clock) != 1 || a.Seen().Of(originOf(4)) != nil {
+	if change := a.Forget(start.Add(24 * time.Hour)); len(change.Clock) != 2 || a.Seen().Of(originOf(4)) != nil || a.Seen().Of(originOf(3)) != nil {
 		t.Fatalf("not forgotten: %+v", change)
 	}
 	if lacks := a.Lacks(b.Digest()); len(lacks) > 0 {
@@ -249,53 +256,95 @@ func TestRetirement(t *testing.T) {
 	if a.Hash() != b.Hash() {
 		t.Error("they differ after both have forgotten")
 	}
+	if u := put(t, a, Write{Key: "q", Value: []byte("1")}); u != nil {
+		old := &core.Update{Objects: u.Objects, Gone: []clock.Dot{{Origin: originOf(4), Counter: 1}}}
+		if result := b.Update(start, old); !result.Fresh || result.Ask {
+			t.Errorf("a write in the place of one that is forgotten: %+v", result)
+		}
+	}
 
 	now := start.Add(30 * 24 * time.Hour)
-	updates, _, err := away.Renew(now, originOf(5), last) // it was removed, too
-	if err != nil || len(updates) != 1 || string(updates[0].Objects[0].Value) != "never seen" {
-		t.Fatalf("put again are %+v: %v", updates, err)
-	}
-	away.Retire(hearsay.NodeID{4}, clock.Origin{})
-	away.Retire(hearsay.NodeID{3}, clock.Origin{})
-	away.Return(a.Digest())
+	in[WriterOf(hearsay.NodeID{3})] = true
 	converge(t, now, a, b, away)
-	for key, want := range map[string]string{"x": "none", "y": "written again", "w": "never seen", "z": "none"} {
-		for i, r := range []*Replica{a, b, away} {
-			if len(r.Siblings(now, key, nil)) > 1 || get(r, key) != want {
-				t.Errorf("replica %d: %s is %s, want %s", i, key, get(r, key), want)
+	want := map[string]string{"v": "seen by one", "w": "never seen", "x": "none", "y": "written again", "z": "none"}
+	for i, r := range []*Replica{a, b, away} {
+		for key, value := range want {
+			if len(r.Siblings(now, key, nil)) > 1 || get(r, key) != value {
+				t.Errorf("replica %d: %s is %s, want %s", i, key, get(r, key), value)
 			}
 		}
 	}
-	if len(a.Retired()) != 1 || !a.Retired()[0].Forgotten {
-		t.Errorf("retired are %+v", a.Retired())
+	put(t, a, Write{Key: "v", Delete: true})
+	converge(t, now, a, b, away)
+	for _, r := range []*Replica{a, b, away} {
+		r.Forget(now)
+		r.Forget(now.Add(24 * time.Hour))
+		if over, is := r.Over(originOf(4)); !is || len(over.Seen) == 0 {
+			t.Errorf("not forgotten again: %+v", over)
+		}
 	}
-	u := &core.Update{Objects: []core.Object{{Dot: clock.Dot{Origin: originOf(4), Counter: 9}, Key: "q", First: 9, Last: 9}}}
-	if result := a.Update(now, u); result.Refused != Forgotten {
-		t.Errorf("an update of a forgotten origin: refused %d", result.Refused)
+	if a.Hash() != b.Hash() || a.Hash() != away.Hash() {
+		t.Error("they differ after all have forgotten")
+	}
+}
+
+// A replica that is empty takes nothing of an origin that is over and has nothing live: else joiners would hand it on
+// for ever.
+func TestJoinerTakesNoForgottenOrigin(t *testing.T) {
+	a, b := empty(1), empty(2)
+	put(t, a, Write{Key: "x", Value: []byte("1")})
+	put(t, a, Write{Key: "x", Delete: true})
+	b.cfg.Writes = func(w Writer) bool { return w != WriterOf(hearsay.NodeID{1}) }
+	for range 3 {
+		talk(t, start, b, a, new(int))
+	}
+	if len(b.Seen().Origins()) > 0 {
+		t.Errorf("it knows %v", b.Seen().Origins())
+	}
+}
+
+// An origin is over once a later life of its node is known; nobody need have ruled anything.
+func TestEarlierLivesAreForgotten(t *testing.T) {
+	a, b := empty(1), empty(2)
+	put(t, a, Write{Key: "x", Value: []byte("1")})
+	first := a.cfg.Origin
+	if _, _, err := a.Renew(start, NewOrigin(hearsay.NodeID{1}, first, [4]byte{0})); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, start, a, b)
+	if get(b, "x") != "1" {
+		t.Error("x is lost")
+	}
+	for _, r := range []*Replica{a, b} {
+		r.Forget(start)
+		r.Forget(start.Add(24 * time.Hour))
+		if len(r.Seen().Of(first)) > 0 || len(r.Seen().Origins()) != 1 {
+			t.Errorf("it knows %v", r.Seen().Origins())
+		}
 	}
 }
 
 func TestForgottenOriginsAreBounded(t *testing.T) {
 	r := empty(1)
 	for i := range maxForgotten + 10 {
-		id := clock.Origin{1, byte(i), byte(i >> 8)}
-		at, _ := r.retirement(id)
-		r.retired = append(r.retired[:at:at], append([]Retirement{{Origin: id, Since: start.Add(time.Duration(i)), Forgotten: i < 20}}, r.retired[at:]...)...)
+		r.over = append(r.over, Over{Origin: clock.Origin{1, byte(i >> 8), byte(i)}, Since: start.Add(time.Duration(i)), Seen: []clock.Range{{Low: 1, High: 1}}})
 	}
-	r.Forget(start)
-	if len(r.retired) != maxForgotten || r.isForgotten(clock.Origin{1, 0}) || !r.isForgotten(clock.Origin{1, 10}) {
-		t.Errorf("%d are kept", len(r.retired))
+	if change := r.Forget(start); len(r.over) != maxForgotten || len(change.Over) != 10 || len(r.forgotten(clock.Origin{1, 0, 9})) > 0 || len(r.forgotten(clock.Origin{1, 0, 10})) == 0 {
+		t.Errorf("%d are kept", len(r.over))
 	}
 }
 
 func TestOriginsOfANode(t *testing.T) {
-	origin := NewOrigin(hearsay.NodeID{7, 15: 9}, Life{1, 2, 3, 4, 5, 6})
-	if !isOf(origin, hearsay.NodeID{7}) || isOf(origin, hearsay.NodeID{8}) || origin[15] != 6 {
+	origin := NewOrigin(hearsay.NodeID{7, 15: 9}, clock.Origin{}, [4]byte{1, 2, 3, 4})
+	if writerOf(origin) != WriterOf(hearsay.NodeID{7}) || writerOf(origin) == WriterOf(hearsay.NodeID{8}) || origin[15] != 4 || lifeOf(origin) != 1 {
 		t.Errorf("origin %v", origin)
+	}
+	if next := NewOrigin(hearsay.NodeID{7}, origin, [4]byte{}); lifeOf(next) != 2 || next.Compare(origin) < 0 {
+		t.Errorf("the next is %v", next)
 	}
 	r := empty(1)
 	r.cfg.MaxOrigins = 0
-	if _, _, err := r.Renew(start, origin, 0); !errors.Is(err, hearsay.ErrWriters) {
+	if _, _, err := r.Renew(start, origin); !errors.Is(err, hearsay.ErrWriters) {
 		t.Errorf("one more than are allowed: %v", err)
 	}
 }

@@ -31,13 +31,17 @@ type Config struct {
 	MaxObjects int           // live dots that a write may lead to: keys, and each sibling once more
 	MaxBytes   int           // of their keys and values. Of others an eighth more is taken, of both
 	MaxOrigins int           // known at a time
+	Skip       uint64        // numbers that are left out at the start, drawn where anything was saved: see MaxSkip
 	Reserve    uint64        // numbers that are reserved at a time: twice as many as are written before they are durable
 	Drift      time.Duration // that clocks of members differ by at most: an object is gone so long after it has expired
+	Forget     time.Duration // after which an origin that is over, and has no live dot, is forgotten: see Replica.Forget
+	// reports whether a node may write, as it is in; nil: all may
+	Writes func(Writer) bool
 }
 
 // DefaultConfig is for a network of some hundred members with clocks that are synchronized.
 func DefaultConfig(origin clock.Origin) Config {
-	return Config{Origin: origin, MaxObjects: 4 << 20, MaxBytes: 1 << 30, MaxOrigins: 1024, Reserve: 4096, Drift: time.Minute}
+	return Config{Origin: origin, MaxObjects: 4 << 20, MaxBytes: 1 << 30, MaxOrigins: 1024, Reserve: 4096, Drift: time.Minute, Forget: forgetAfter}
 }
 
 // Replica is one replica. It is not safe for concurrent use.
@@ -54,7 +58,7 @@ type Replica struct {
 	now     uint64 // the latest hybrid time here
 	numbers numbers
 	held    []heldUpdate
-	retired []Retirement // by ascending origin
+	over    []Over // by ascending origin
 }
 
 // object is a live dot.
@@ -94,6 +98,7 @@ type Change struct {
 	Gone     []*core.Object // were live until now
 	Live     []*core.Object // are live now; one may replace a gone one of the same dot
 	Clock    []clock.Origin // the entry of the clock is another: Seen has it
+	Over     []clock.Origin // likewise whether they are over: Replica.Over has it
 	Reserved uint64         // numbers of the own origin are reserved up to here; 0: as before
 }
 
@@ -117,7 +122,7 @@ type Saved struct {
 	Objects   []*core.Object // the live ones, in any order
 	Reserved  uint64
 	Confirmed uint64
-	Retired   []Retirement
+	Over      []Over
 }
 
 // New gives the replica of what was saved; the zero Saved is an empty one. The numbers that the life before reserved
@@ -128,7 +133,7 @@ func New(cfg Config, saved Saved) (*Replica, Change) {
 		cfg:     cfg,
 		keys:    index[keyPlace]{of: placeOfKey, compare: comparePlace},
 		expires: index[expiry]{of: expiryOf, compare: compareExpiry},
-		retired: slices.Clone(saved.Retired),
+		over:    slices.Clone(saved.Over),
 	}
 	var change, loaded Change
 	if saved.Clock != nil {
@@ -143,7 +148,8 @@ func New(cfg Config, saved Saved) (*Replica, Change) {
 		r.add(&loaded, o, hashObject(o))
 		r.now = max(r.now, o.Time)
 	}
-	r.numbers = numbers{last: saved.Reserved, reserved: saved.Reserved, confirmed: saved.Confirmed, earlier: saved.Reserved}
+	last := saved.Reserved + cfg.Skip%MaxSkip
+	r.numbers = numbers{last: last, reserved: last, confirmed: saved.Confirmed, earlier: last}
 	r.numbers.reserve(&change, cfg.Reserve)
 	return r, change
 }

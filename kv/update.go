@@ -34,7 +34,6 @@ const (
 	Full               // too many objects, or bytes
 	Origins            // of an origin more than are allowed
 	Gaps               // too many gaps in what was seen; an exchange fills them
-	Forgotten          // of an origin that was retired, and forgotten
 	Incomplete         // objects lack, or a record is cut: the answer to what this replica has been before Renew
 )
 
@@ -44,7 +43,7 @@ type Result struct {
 	Refused Refusal
 	Fresh   bool       // of an update: it was not here yet; pass it on
 	Ask     bool       // it names what is unseen here: begin an exchange with its sender, unless one is under way
-	Twin    bool       // others know of dots of this replica's origin that it has not written: Renew. Nothing was taken
+	Twin    bool       // others know numbers of this replica's process otherwise than it does: Renew. Nothing was taken
 	Equal   bool       // the sender has seen the same, and holds the same live: the exchange is complete
 	Reply   *core.Sync // to send back, or nil
 }
@@ -57,20 +56,21 @@ func (r *Replica) Update(now time.Time, u *core.Update) (result Result) {
 	if r.isHeld(u) {
 		return Result{}
 	}
+	if len(u.Objects) > 0 {
+		r.reviveIf(&result.Change, u.Objects[0].Dot.Origin, []clock.Range{{Low: u.Objects[0].First, High: u.Objects[0].Last}})
+	}
 	unseen, twin := 0, false
 	for i := range u.Objects {
 		o := &u.Objects[i]
-		if !r.clock.Has(o.Dot) {
+		if !r.has(o.Dot) {
 			unseen++
-			twin = twin || o.Dot.Origin == r.cfg.Origin
 		}
-		twin = twin || r.isRewritten(o)
+		twin = twin || r.isRewritten(o) || r.unwritten(o.Dot.Origin, clock.Range{Low: o.Dot.Counter, High: o.Dot.Counter})
 	}
 	missing, live := false, false
 	for _, d := range u.Gone {
-		missed := !r.clock.Has(d)
-		missing = missing || missed
-		twin = twin || missed && d.Origin == r.cfg.Origin
+		missing = missing || !r.has(d)
+		twin = twin || r.unwritten(d.Origin, clock.Range{Low: d.Counter, High: d.Counter})
 		live = live || r.find(d) != nil
 	}
 	if twin {
@@ -138,8 +138,6 @@ func (r *Replica) refusal(u *core.Update) Refusal {
 	}
 	record := []clock.Range{{Low: u.Objects[0].First, High: u.Objects[0].Last}}
 	switch {
-	case r.isForgotten(id):
-		return Forgotten
 	case r.of(id) == nil && len(r.origins) >= r.cfg.MaxOrigins:
 		return Origins
 	case !r.room(len(u.Objects), bytes):
@@ -202,7 +200,7 @@ func (r *Replica) retry(change *Change, now time.Time) {
 			if now.After(h.until) {
 				return true
 			}
-			if slices.ContainsFunc(h.Gone, func(d clock.Dot) bool { return !r.clock.Has(d) }) {
+			if slices.ContainsFunc(h.Gone, func(d clock.Dot) bool { return !r.has(d) }) {
 				return false
 			}
 			if len(h.Objects) == 0 || r.refusal(h.Update) == Taken {

@@ -63,23 +63,25 @@ func wellFormedLive(m *core.Sync) bool {
 	return len(objects) == 0
 }
 
-// isTwin reports whether a message tells of dots of this replica's own origin that it has not written, or has written
+// isTwin reports whether a message tells of dots of this replica's process that it has not written, or has written
 // otherwise.
 func (r *Replica) isTwin(m *core.Sync) bool {
-	own := r.clock.Of(r.cfg.Origin)
-	if h := holding(m.Clock, r.cfg.Origin); h != nil && !clock.Cover(own, h.Seen) {
+	if h := holding(m.Clock, r.cfg.Origin); h != nil && slices.ContainsFunc(h.Seen, func(seen clock.Range) bool { return r.unwritten(h.Origin, seen) }) {
 		return true
 	}
 	for i := range m.Live {
 		l := &m.Live[i]
-		if l.Origin != r.cfg.Origin {
-			continue
-		}
-		if !clock.Cover(own, []clock.Range{l.Range}) || len(l.Live) <= listMost && r.sumsOtherwise(l) {
+		if r.unwritten(l.Origin, l.Range) || l.Origin == r.cfg.Origin && l.Low > r.numbers.earlier && len(l.Live) <= listMost && r.sumsOtherwise(l) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(m.Objects, func(o core.Object) bool { return r.isRewritten(&o) })
+}
+
+// unwritten reports whether a range of an origin has numbers of this process that it has not written.
+func (r *Replica) unwritten(origin clock.Origin, of clock.Range) bool {
+	of.Low = max(of.Low, r.numbers.earlier+1)
+	return origin == r.cfg.Origin && of.Low <= of.High && !clock.Cover(r.clock.Of(origin), []clock.Range{of})
 }
 
 // sumsOtherwise reports whether all that is told live is live here, and not the same.
@@ -95,10 +97,10 @@ func (r *Replica) sumsOtherwise(l *core.LiveRange) bool {
 	return sum != l.Sum
 }
 
-// isRewritten reports whether an object is another than the own one under its dot.
+// isRewritten reports whether an object is another than this process's under its dot.
 func (r *Replica) isRewritten(o *core.Object) bool {
 	had := r.find(o.Dot)
-	return had != nil && o.Dot.Origin == r.cfg.Origin && had.hash != hashObject(o)
+	return had != nil && o.Dot.Origin == r.cfg.Origin && o.Dot.Counter > r.numbers.earlier && had.hash != hashObject(o)
 }
 
 // refusalOf says why what a message says of dots is not taken, if it is not.
@@ -119,13 +121,13 @@ func (r *Replica) refusalOf(m *core.Sync) (refused Refusal) {
 		for ; len(rest) > 0 && rest[0].Origin == id; rest = rest[1:] {
 			ranges = append(ranges, rest[0].Range)
 		}
-		if r.of(id) == nil && !r.isForgotten(id) {
+		if r.of(id) == nil && len(r.forgotten(id)) == 0 {
 			if added++; len(r.origins)+added > r.cfg.MaxOrigins {
 				refused = Origins
 			}
 		}
 		switch {
-		case r.isForgotten(id):
+		case len(r.forgotten(id)) > 0:
 		case !r.fitsGaps(id, ranges, maxGaps+maxGaps/2):
 			refused = Gaps
 		}
@@ -143,7 +145,7 @@ func (r *Replica) complete(m *core.Sync) bool {
 	last := uint64(0)
 	for i := range m.Live {
 		l := &m.Live[i]
-		if r.isForgotten(l.Origin) {
+		if len(r.forgotten(l.Origin)) > 0 {
 			for len(objects) > 0 && objects[0].Dot.Origin == l.Origin {
 				objects = objects[1:]
 			}

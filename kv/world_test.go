@@ -18,7 +18,9 @@ import (
 
 var start = time.UnixMilli(1_700_000_000_000)
 
-func originOf(n int) clock.Origin { return NewOrigin(hearsay.NodeID{byte(n)}, Life{byte(n)}) }
+func originOf(n int) clock.Origin {
+	return NewOrigin(hearsay.NodeID{byte(n)}, clock.Origin{}, [4]byte{byte(n)})
+}
 
 // disk is what the transactions of a replica add up to.
 type disk struct {

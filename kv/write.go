@@ -20,7 +20,7 @@ type numbers struct {
 	last      uint64 // used, or left out
 	reserved  uint64 // on disk, up to here
 	confirmed uint64 // see Confirmed
-	earlier   uint64 // up to here they are of earlier processes
+	earlier   uint64 // up to here they are of other processes on this directory, or on a copy of it
 
 	since time.Time // Forget was called first
 }
@@ -158,7 +158,7 @@ func (r *Replica) named(dots []clock.Dot, key string) (live []*object, err error
 			return nil, fmt.Errorf("it names a write of key %.64q: %w", o.Key, hearsay.ErrContext)
 		case o != nil:
 			live = append(live, o)
-		case !r.clock.Has(d):
+		case !r.has(d):
 			return nil, fmt.Errorf("number %d of %v: %w", d.Counter, d.Origin, hearsay.ErrUnseen)
 		}
 	}

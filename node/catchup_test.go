@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 	"hearsay/internal/core"
 	"hearsay/kv"
 	"hearsay/quota"
@@ -16,7 +17,7 @@ import (
 func TestCatchUp(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now, from := began, hearsay.NodeID{2}
-	other, _ := kv.New(kv.DefaultConfig(kv.NewOrigin(from, kv.Life([]byte("second")))), kv.Saved{})
+	other, _ := kv.New(kv.DefaultConfig(kv.NewOrigin(from, clock.Origin{}, [4]byte{2})), kv.Saved{})
 	for range 5 {
 		if _, _, err := other.Put(now, kv.Write{Key: "k", Value: []byte("v")}); err != nil {
 			t.Fatal(err)

@@ -27,9 +27,9 @@ func (w *costWorld) writes(count, size int) []core.Object {
 
 // given is what a replica answers to one that holds nothing.
 func (w *costWorld) given(count, size, most int) *core.Sync {
-	var life kv.Life
+	var life [4]byte
 	binary.BigEndian.PutUint32(life[:], w.random.Uint32())
-	origin := kv.NewOrigin(hearsay.NodeID{0xc1}, life)
+	origin := kv.NewOrigin(hearsay.NodeID{0xc1}, clock.Origin{}, life)
 	giver, _ := kv.New(kv.DefaultConfig(origin), kv.Saved{})
 	for i := range count {
 		if _, _, err := giver.Put(w.now, kv.Write{Key: fmt.Sprintf("%x %d", life, i), Value: make([]byte, size)}); err != nil {

@@ -36,6 +36,7 @@ type Gossip struct {
 	stats   *hearsay.Stats
 	catchUp catchUp
 	out     *core.Effects
+	writers writers // of the store
 }
 
 // Names gives the names of the youngest rumors held, at most limit of

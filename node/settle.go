@@ -96,7 +96,6 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		}
 	case hearsay.EventRuled:
 		n.rulings.ruled(now, e)
-		n.gossip.ruledStore(now, e)
 	case hearsay.EventRosterProven:
 		n.rulings.overtake(now, s.told())
 	case hearsay.EventCaseAborted, hearsay.EventCaseRefused:

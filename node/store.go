@@ -74,14 +74,23 @@ func (g *Gossip) measureStore(stats *hearsay.Stats) {
 	}
 }
 
-// ruledStore has the writes of who is out end: who comes back writes under another origin.
-func (g *Gossip) ruledStore(now time.Time, e *hearsay.Event) {
-	over := e.Ruling.Kind == hearsay.RulingRemove || e.Ruling.Kind == hearsay.RulingLeave
-	switch {
-	case g.store == nil || !over:
-	case e.Ruling.Stay.ID != g.seeded.id:
-		g.store.Removed(e.Ruling.Stay.ID)
-	case !e.Past:
-		g.store.Renew(now)
+// writers are the nodes that may write by the ledger at an epoch.
+type writers struct {
+	epoch hearsay.Epoch
+	in    map[kv.Writer]bool
+}
+
+// writes reports whether a node may write: it is in, or nobody decides on that, or no ledger has come here yet.
+func (g *Gossip) writes(id kv.Writer) bool {
+	a := g.seeded.authority
+	if a == nil || a.Epoch() == 0 {
+		return true
 	}
+	if g.writers.in == nil || g.writers.epoch != a.Epoch() {
+		g.writers = writers{epoch: a.Epoch(), in: make(map[kv.Writer]bool)}
+		for _, m := range a.Roster(nil) {
+			g.writers.in[kv.WriterOf(m.Stay.ID)] = true
+		}
+	}
+	return g.writers.in[id]
 }

@@ -12,23 +12,33 @@ import (
 
 // changed has a change be durable, and tells what it is.
 func (s *Store) changed(now time.Time, change *kv.Change) {
-	if change.Reserved == 0 && len(change.Live)+len(change.Gone)+len(change.Clock) == 0 {
+	if change.Reserved == 0 && len(change.Live)+len(change.Gone)+len(change.Clock)+len(change.Over) == 0 {
 		return
 	}
-	s.news, s.wait = now, askEvery
-	s.persist(change)
+	if len(change.Live)+len(change.Gone)+len(change.Clock) > 0 {
+		s.news, s.wait = now, askEvery
+	}
+	s.persist(now, change)
 	if s.watched {
 		s.tell(now, change)
 	}
 }
 
+// changedBy has a change be durable, and passes on the updates that made it.
+func (s *Store) changedBy(now time.Time, updates []*core.Update, change *kv.Change) {
+	s.changed(now, change)
+	for _, update := range updates {
+		s.pass(update, s.self)
+	}
+}
+
 // persist makes the records of a change.
-func (s *Store) persist(change *kv.Change) {
+func (s *Store) persist(now time.Time, change *kv.Change) {
 	if change.Reserved > 0 {
 		s.reserved = change.Reserved
 	}
 	if change.Reserved > 0 || !s.kept {
-		s.keepOwn()
+		s.keepOwn(now)
 	}
 	for _, o := range change.Gone {
 		s.out.Persist = append(s.out.Persist, &core.KeptObject{Object: o, Gone: true})
@@ -39,40 +49,16 @@ func (s *Store) persist(change *kv.Change) {
 	for _, id := range change.Clock {
 		s.out.Persist = append(s.out.Persist, &core.KeptSeen{Origin: id, Ranges: slices.Clone(s.replica.Seen().Of(id))})
 	}
+	for _, id := range change.Over {
+		over, is := s.replica.Over(id)
+		s.out.Persist = append(s.out.Persist, &core.KeptOver{Origin: id, Since: over.Since.UnixMilli(), Seen: over.Seen, Gone: !is})
+	}
 }
 
 // keepOwn keeps what is known of this node's own writes.
-func (s *Store) keepOwn() {
-	s.kept = true
+func (s *Store) keepOwn(now time.Time) {
+	s.kept, s.told = true, now
 	s.out.Persist = append(s.out.Persist, &core.KeptStore{Origin: s.origin, Reserved: s.reserved, Confirmed: s.replica.Confirmed()})
-}
-
-// keepRetired keeps which origins are over, after that was changed.
-func (s *Store) keepRetired(before []kv.Retirement) {
-	now := s.replica.Retired()
-	for i := range before {
-		if !slices.ContainsFunc(now, func(r kv.Retirement) bool { return r.Origin == before[i].Origin }) {
-			s.out.Persist = append(s.out.Persist, &core.KeptRetirement{Origin: before[i].Origin, Gone: true})
-		}
-	}
-	for _, r := range now {
-		if !slices.Contains(before, r) {
-			kept := &core.KeptRetirement{Origin: r.Origin, Upto: r.Upto, Forgotten: r.Forgotten}
-			if !r.Since.IsZero() {
-				kept.Since = r.Since.UnixMilli()
-			}
-			s.out.Persist = append(s.out.Persist, kept)
-		}
-	}
-}
-
-// retirementOf gives back what keepRetired has kept.
-func retirementOf(k *core.KeptRetirement) kv.Retirement {
-	r := kv.Retirement{Origin: k.Origin, Upto: k.Upto, Forgotten: k.Forgotten}
-	if k.Since != 0 {
-		r.Since = time.UnixMilli(k.Since)
-	}
-	return r
 }
 
 // tell makes an event of each key that a change touches, as it is now.

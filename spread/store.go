@@ -20,14 +20,15 @@ const (
 	answerIn   = time.Second            // after which the answer of one that was asked is lost. A guess
 	quiet      = 300 * time.Millisecond // since something new came: what is on its way is not asked for
 	askEvery   = 500 * time.Millisecond // between two questions
-	askMost    = 32 * time.Second       // and where the last ones brought nothing
+	AskMost    = 32 * time.Second       // and where the last ones brought nothing
 	pingsFor   = 15 * time.Second       // after a change each ping carries the hash
-	pingsEach  = 8                      // and else one of so many
-	forgetting = time.Minute            // between two looks for origins that are over
+	PingsEach  = 8                      // and else one of so many
+	forgetting = time.Minute            // between two looks for origins that are over, at most
 	metMost    = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
 	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
 	renewEvery = time.Hour
+	keepEvery  = time.Minute // between two times that it is kept what others have of this node's
 )
 
 // syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs half a
@@ -50,6 +51,7 @@ type Config struct {
 	Bytes   int           // of their keys and values
 	Origins int           // lives of writers that are known at a time
 	Drift   time.Duration // by which clocks of members differ at most
+	Forget  time.Duration // after which a removed writer's clock entry goes, if no value of it is left
 	Give    int           // bytes of one message of an exchange
 	Push    int           // bytes of an update that is passed on; a longer one is named
 }
@@ -57,7 +59,7 @@ type Config struct {
 // DefaultConfig is for networks of some hundred members.
 func DefaultConfig() Config {
 	d := kv.DefaultConfig(clock.Origin{})
-	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Give: 28 << 10, Push: 16 << 10}
+	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Forget: d.Forget, Give: 28 << 10, Push: 16 << 10}
 }
 
 // Directory is what the store knows of members.
@@ -70,6 +72,9 @@ type Directory struct {
 
 	// Sender tells whose share a packet uses.
 	Sender func(*core.Packet) quota.Sender
+
+	// Writes reports whether a node may write, as it is in.
+	Writes func(kv.Writer) bool
 
 	// Secret decides which senders share a slot: see quota.New.
 	Secret uint64
@@ -85,10 +90,11 @@ type Store struct {
 
 	replica  *kv.Replica
 	origin   clock.Origin
-	origins  uint64 // drawn
-	reserved uint64 // numbers of the origin, up to here
-	kept     bool   // KeptStore is on disk
-	watched  bool   // each change is an event
+	origins  uint64    // drawn
+	reserved uint64    // numbers of the origin, up to here
+	kept     bool      // KeptStore is on disk
+	told     time.Time // when what others have of it was kept
+	watched  bool      // each change is an event
 
 	news     time.Time // when something last changed
 	pings    uint8     // since one carried the hash
@@ -122,42 +128,52 @@ func New(cfg Config, self hearsay.NodeID, directory Directory,
 			saved.Objects = append(saved.Objects, r.Object)
 		case *core.KeptSeen:
 			saved.Clock.AddRanges(r.Origin, r.Ranges)
-		case *core.KeptRetirement:
-			saved.Retired = append(saved.Retired, retirementOf(r))
+		case *core.KeptOver:
+			saved.Over = append(saved.Over, kv.Over{Origin: r.Origin, Since: time.UnixMilli(r.Since), Seen: r.Seen})
 		}
 	}
-	if own == nil {
-		s.origin = s.newOrigin()
+	skip := s.drawn("numbers", 0)
+	if own == nil || own.Reserved > kv.MaxReserved {
+		if own != nil {
+			s.origin = own.Origin
+		}
+		s.origin, skip = s.newOrigin(), 0
 	} else {
 		s.origin, s.kept, saved.Reserved, saved.Confirmed = own.Origin, true, own.Reserved, own.Confirmed
 	}
 	var change kv.Change
-	s.replica, change = kv.New(s.config(), saved)
+	s.replica, change = kv.New(s.config(skip), saved)
 	if s.kept {
-		s.persist(&change)
+		s.persist(now, &change)
 	} else {
 		s.reserved = change.Reserved // with the first write
 	}
 	return s
 }
 
-func (s *Store) config() kv.Config {
+func (s *Store) config(skip uint64) kv.Config {
 	c := kv.DefaultConfig(s.origin)
 	c.MaxObjects, c.MaxBytes, c.MaxOrigins, c.Drift = s.cfg.Objects, s.cfg.Bytes, s.cfg.Origins, s.cfg.Drift
+	c.Forget, c.Skip, c.Writes = s.cfg.Forget, skip, s.directory.Writes
 	return c
 }
 
-// newOrigin draws an origin. It follows from the node's secret, which it does not tell: so what else is drawn is the
-// same with a store and without.
+// newOrigin draws an origin.
 func (s *Store) newOrigin() clock.Origin {
 	s.origins++
+	var drawn [4]byte
+	binary.BigEndian.PutUint32(drawn[:], uint32(s.drawn("origin", s.origins)))
+	return kv.NewOrigin(s.self, s.origin, drawn)
+}
+
+// drawn draws a number. It follows from the node's secret, which it does not tell: so what else is drawn is the same
+// with a store and without.
+func (s *Store) drawn(what string, number uint64) uint64 {
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], s.directory.Secret)
-	binary.BigEndian.PutUint64(seed[8:], s.origins)
-	copy(seed[16:], "origin")
-	var drawn [8]byte
-	binary.BigEndian.PutUint64(drawn[:], rand.NewChaCha8(seed).Uint64())
-	return kv.NewOrigin(s.self, kv.Life(drawn[:6]))
+	binary.BigEndian.PutUint64(seed[8:], number)
+	copy(seed[16:], what)
+	return rand.NewChaCha8(seed).Uint64()
 }
 
 // Replica is what the store holds, to be read.
@@ -227,7 +243,7 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
 		s.from, s.until, s.gained = p.From, now.Add(answerIn), gained
 	}
 	if result.Equal {
-		s.keepOwn()
+		s.agree(now)
 	}
 	if result.Reply != nil {
 		s.out.Send = append(s.out.Send, p.Reply(result.Reply))
@@ -240,7 +256,7 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
 // ended notes that an exchange is over. One that brought nothing makes the next wait for longer.
 func (s *Store) ended(now time.Time) {
 	s.until = time.Time{}
-	if s.wait = min(2*s.wait, askMost); s.gained {
+	if s.wait = min(2*s.wait, AskMost); s.gained {
 		s.wait = askEvery
 	}
 	s.askAt = now.Add(s.wait)
@@ -254,8 +270,6 @@ func (s *Store) took(now time.Time, result *kv.Result) {
 		s.stats.Drops[hearsay.DropMalformed]++
 	case kv.Full, kv.Origins:
 		s.stats.Drops[hearsay.DropTableFull]++
-	case kv.Forgotten:
-		s.stats.Drops[hearsay.DropUnexpected]++
 	}
 	s.changed(now, &result.Change)
 	switch {
@@ -264,26 +278,27 @@ func (s *Store) took(now time.Time, result *kv.Result) {
 		s.stats.Drops[hearsay.DropRate]++
 	default:
 		s.renewAt = now.Add(renewEvery)
-		s.Renew(now)
+		s.renew(now)
 	}
 }
 
-// Renew goes on under another origin, if this one was used: this directory was set back, so that others have what it
-// never wrote, or this node was removed, so that they forget what it wrote once nothing of that is live.
-func (s *Store) Renew(now time.Time) {
-	if !s.kept {
-		return
-	}
+// renew goes on under another origin: others know numbers of this one otherwise.
+func (s *Store) renew(now time.Time) {
 	origin := s.newOrigin()
-	updates, change, err := s.replica.Renew(now, origin, s.replica.Confirmed())
+	updates, change, err := s.replica.Renew(now, origin)
 	if err != nil {
 		s.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	s.origin, s.reserved, s.kept = origin, 0, false
-	s.changed(now, &change)
-	for _, update := range updates {
-		s.pass(update, s.self)
+	s.changedBy(now, updates, &change)
+}
+
+// agree notes that another has the same: what was written until then is not put again.
+func (s *Store) agree(now time.Time) {
+	before := s.replica.Confirmed()
+	if s.replica.Agree(); s.replica.Confirmed() > before && now.Sub(s.told) >= keepEvery {
+		s.keepOwn(now)
 	}
 }
 
@@ -320,7 +335,7 @@ func (s *Store) PingHash(now time.Time) uint64 {
 	if hash == 0 {
 		return 0
 	}
-	if s.pings++; s.pings < pingsEach && now.Sub(s.news) > pingsFor {
+	if s.pings++; s.pings < PingsEach && now.Sub(s.news) > pingsFor {
 		return 0
 	}
 	s.pings = 0
@@ -329,7 +344,11 @@ func (s *Store) PingHash(now time.Time) uint64 {
 
 // Pinged compares the hash in a ping with this node's.
 func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
-	if hash != 0 && hash != s.replica.Hash().Low && now.Sub(s.news) >= quiet {
+	switch {
+	case hash == 0:
+	case hash == s.replica.Hash().Low:
+		s.agree(now)
+	case now.Sub(s.news) >= quiet:
 		s.ask(now, from)
 	}
 }
@@ -359,14 +378,6 @@ func (s *Store) ask(now time.Time, id hearsay.NodeID) {
 	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
 }
 
-// Removed notes that a ruling has removed a member, or that it has left: what it wrote stays, and it writes no more
-// under the origins that it had.
-func (s *Store) Removed(id hearsay.NodeID) {
-	before := s.replica.Retired()
-	s.replica.Retire(id, clock.Origin{})
-	s.keepRetired(before)
-}
-
 // Tick lets time pass.
 func (s *Store) Tick(now time.Time) {
 	if !s.until.IsZero() && !now.Before(s.until) {
@@ -377,11 +388,9 @@ func (s *Store) Tick(now time.Time) {
 		s.changed(now, &change)
 	}
 	if !now.Before(s.forgetAt) {
-		s.forgetAt = now.Add(forgetting)
-		before := s.replica.Retired()
+		s.forgetAt = now.Add(min(forgetting, s.cfg.Forget/8))
 		change := s.replica.Forget(now)
 		s.changed(now, &change)
-		s.keepRetired(before)
 	}
 	for len(s.met) > 0 && !now.Before(s.askAt) && s.until.IsZero() {
 		s.ask(now, s.met[0])

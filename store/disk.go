@@ -60,7 +60,7 @@ var firstBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.Buck
 // another role, until something is put into them.
 var addedBuckets = []wire.Bucket{
 	wire.BucketRumors,
-	wire.BucketValues, wire.BucketSeen, wire.BucketRetired,
+	wire.BucketValues, wire.BucketSeen, wire.BucketOver,
 	wire.BucketSeed, wire.BucketPins, wire.BucketLog, wire.BucketSnapshots, wire.BucketLedger, wire.BucketHeads, wire.BucketRivals,
 }
 

@@ -98,7 +98,7 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 		&core.KeptStore{Origin: origin, Reserved: 4096, Confirmed: 1},
 		&core.KeptObject{Object: object(2)},
 		&core.KeptSeen{Origin: origin, Ranges: []clock.Range{{Low: 1, High: 2}}},
-		&core.KeptRetirement{Origin: clock.Origin{2}, Upto: 7, Since: 1000},
+		&core.KeptOver{Origin: clock.Origin{2}, Since: 1000, Seen: []clock.Range{{Low: 1, High: 7}}},
 	}
 	err := errors.Join(
 		d.Persist([]core.Record{&core.KeptObject{Object: object(1)}}), d.Persist(want),

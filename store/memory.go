@@ -17,6 +17,7 @@ import (
 type Memory struct {
 	durable map[place]string // sealed values
 	waiting []write          // written and not synced, oldest first
+	steps   int              // calls of Write since the last Sync
 }
 
 // place is where a value stands.
@@ -30,6 +31,7 @@ type write struct {
 	place
 	value string
 	drop  bool
+	step  int // the call of Write, from 1, with which it stands or falls; 0: by itself
 }
 
 // Clone gives a copy of what is durable, as a backup would be.
@@ -44,12 +46,27 @@ func (m *Memory) Persist(records []core.Record) error {
 
 // Write takes records in. A crash before the next Sync may lose them.
 func (m *Memory) Write(records []core.Record) {
+	m.steps++
 	var b Batch
 	b.Add(records)
 	b.each(func(c change, key, value []byte) error {
-		m.waiting = append(m.waiting, write{place{c.bucket, string(key)}, string(value), c.drop})
+		step := 0
+		if isOfStore(records[0]) {
+			step = m.steps
+		}
+		records = records[1:]
+		m.waiting = append(m.waiting, write{place{c.bucket, string(key)}, string(value), c.drop, step})
 		return nil
 	})
+}
+
+// isOfStore reports whether a record is one of the key-value store's.
+func isOfStore(record core.Record) bool {
+	switch record.(type) {
+	case *core.KeptObject, *core.KeptSeen, *core.KeptStore, *core.KeptOver:
+		return true
+	}
+	return false
 }
 
 // Waits is how many bytes of keys and values were written and are not durable yet.
@@ -65,26 +82,35 @@ func (m *Memory) Sync() {
 	for _, w := range m.waiting {
 		m.apply(w)
 	}
-	m.waiting = nil
+	m.waiting, m.steps = nil, 0
 }
 
 // Crash loses what was not synced, in part: the writes after some first ones,
 // or each by itself. The latter is worse than what a real crash leaves below
 // bbolt, where one Persist survives whole or not at all: no node may rely on
-// that. It reports how many writes were lost.
+// that, but for the key-value store. Its clock without its values would say that these are gone: a change
+// of it is one transaction, and of two the first is durable first. It reports how many writes were lost.
 func (m *Memory) Crash(random *rand.Rand) (lost int) {
 	if len(m.waiting) == 0 {
 		return 0
 	}
 	isPrefix, prefix := random.IntN(2) == 0, random.IntN(len(m.waiting)+1)
+	whole := 0 // steps that are, of the store
+	if slices.ContainsFunc(m.waiting, func(w write) bool { return w.step > 0 }) {
+		whole = random.IntN(m.steps + 1)
+	}
 	for i, w := range m.waiting {
-		if isPrefix && i < prefix || !isPrefix && random.IntN(2) == 0 {
+		survives := isPrefix && i < prefix || !isPrefix && random.IntN(2) == 0
+		if w.step > 0 {
+			survives = w.step <= whole
+		}
+		if survives {
 			m.apply(w)
 		} else {
 			lost++
 		}
 	}
-	m.waiting = nil
+	m.waiting, m.steps = nil, 0
 	return lost
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"hearsay/clock"
 	"hearsay/internal/core"
 )
 
@@ -75,5 +76,38 @@ func TestMemoryHoldsCopies(t *testing.T) {
 	m.Sync()
 	if got := load(t, &m)[0].(*core.OwnIncarnation).Incarnation; got != 1 {
 		t.Errorf("incarnation %d", got)
+	}
+}
+
+// TestMemoryKeepsChangesOfTheStoreWhole: of three unsynced changes of the key-value store a crash leaves none, the
+// first, the first two or all, and each whole.
+func TestMemoryKeepsChangesOfTheStoreWhole(t *testing.T) {
+	seen := make(map[int]bool)
+	for seed := range uint64(100) {
+		var m Memory
+		for i := range uint64(3) {
+			dot := clock.Dot{Counter: i + 1}
+			m.Write([]core.Record{
+				&core.KeptObject{Object: &core.Object{Dot: dot, Key: "k", First: i + 1, Last: i + 1}},
+				&core.KeptSeen{Ranges: []clock.Range{{Low: 1, High: i + 1}}},
+			})
+		}
+		m.Crash(rand.New(rand.NewPCG(seed, 0)))
+		values, upto := 0, uint64(0)
+		for _, r := range load(t, &m) {
+			switch r := r.(type) {
+			case *core.KeptObject:
+				values++
+			case *core.KeptSeen:
+				upto = r.Ranges[0].High
+			}
+		}
+		if uint64(values) != upto {
+			t.Fatalf("seed %d: %d values, and numbers up to %d are seen", seed, values, upto)
+		}
+		seen[values] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("saw %v", seen)
 	}
 }

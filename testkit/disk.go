@@ -32,8 +32,8 @@ func place(r core.Record) (key string, drop bool) {
 		return fmt.Sprintf("value %v %d", r.Dot.Origin, r.Dot.Counter), r.Gone
 	case *core.KeptSeen:
 		return fmt.Sprintf("seen %v", r.Origin), len(r.Ranges) == 0
-	case *core.KeptRetirement:
-		return fmt.Sprintf("retired %v", r.Origin), r.Gone
+	case *core.KeptOver:
+		return fmt.Sprintf("over %v", r.Origin), r.Gone
 	case *core.SeedLife:
 		return "life", false
 	case *core.SeedPin:

@@ -20,9 +20,9 @@ const (
 	BucketRumors   Bucket = "rumors"
 
 	// Of the store.
-	BucketValues  Bucket = "values"
-	BucketSeen    Bucket = "seen"
-	BucketRetired Bucket = "retired"
+	BucketValues Bucket = "values"
+	BucketSeen   Bucket = "seen"
+	BucketOver   Bucket = "over"
 )
 
 // The keys of BucketSelf.
@@ -99,7 +99,7 @@ func DecodeRecord(bucket Bucket, key, value []byte) (core.Record, error) {
 			kept.Said = int64(v.uint64())
 		}
 		record = kept
-	case BucketValues, BucketSeen, BucketRetired:
+	case BucketValues, BucketSeen, BucketOver:
 		record = readStoreRecord(bucket, &k, &v)
 	default:
 		if record = readSeedRecord(bucket, &k, &v); record == nil {

@@ -40,7 +40,7 @@ func TestRecordDropped(t *testing.T) {
 		{&core.KeptRumor{Number: 5, Rumor: &hearsay.Rumor{Data: []byte{1}}}, &core.KeptRumor{Number: 5}},
 		{&core.KeptObject{Object: sampleObject(7)}, &core.KeptObject{Object: sampleObject(7), Gone: true}},
 		{&core.KeptSeen{Origin: originA, Ranges: []clock.Range{{Low: 1, High: 1}}}, &core.KeptSeen{Origin: originA}},
-		{&core.KeptRetirement{Origin: originA}, &core.KeptRetirement{Origin: originA, Gone: true}},
+		{&core.KeptOver{Origin: originA}, &core.KeptOver{Origin: originA, Gone: true}},
 	} {
 		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
 		if drop {

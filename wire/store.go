@@ -423,14 +423,12 @@ func appendStoreRecord(k, v []byte, r core.Record) (bucket Bucket, key, value []
 			return BucketSeen, k, v, true
 		}
 		return BucketSeen, k, appendSeen(v, r.Ranges), false
-	case *core.KeptRetirement:
+	case *core.KeptOver:
 		k = append(k, r.Origin[:]...)
 		if r.Gone {
-			return BucketRetired, k, v, true
+			return BucketOver, k, v, true
 		}
-		v = binary.BigEndian.AppendUint64(v, r.Upto)
-		v = binary.BigEndian.AppendUint64(v, uint64(r.Since))
-		return BucketRetired, k, appendBool(v, r.Forgotten), false
+		return BucketOver, k, appendSeen(binary.BigEndian.AppendUint64(v, uint64(r.Since)), r.Seen), false
 	}
 	return "", k, v, false
 }
@@ -450,5 +448,5 @@ func readStoreRecord(bucket Bucket, k, v *reader) core.Record {
 	case BucketSeen:
 		return &core.KeptSeen{Origin: origin, Ranges: readSeen(v, math.MaxInt32)}
 	}
-	return &core.KeptRetirement{Origin: origin, Upto: v.uint64(), Since: int64(v.uint64()), Forgotten: v.bool()}
+	return &core.KeptOver{Origin: origin, Since: int64(v.uint64()), Seen: readSeen(v, math.MaxInt32)}
 }

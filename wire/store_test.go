@@ -74,7 +74,7 @@ func sampleStoreRecords() []recordSample {
 			"seen", &core.KeptSeen{Origin: originA, Ranges: []clock.Range{{Low: 1, High: 300}, {Low: 400, High: 400}}},
 			"origin 16 · ranges u · low u · beyond u · low u · beyond u",
 		},
-		{"retired", &core.KeptRetirement{Origin: originA, Upto: 300, Since: sampleTime, Forgotten: true}, "origin 16 · upto 8 · since 8 · forgotten 1"},
+		{"over", &core.KeptOver{Origin: originA, Since: sampleTime, Seen: []clock.Range{{Low: 1, High: 300}}}, "origin 16 · since 8 · ranges u · low u · beyond u"},
 	}
 }
 

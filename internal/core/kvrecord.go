@@ -21,16 +21,15 @@ type KeptStore struct {
 	Confirmed uint64       // numbers up to here are known to others
 }
 
-// KeptRetirement is an origin that writes no more, keyed by that.
-type KeptRetirement struct {
-	Origin    clock.Origin
-	Upto      uint64
-	Since     int64 // Unix milliseconds; 0: it has live values
-	Forgotten bool
-	Gone      bool // the key goes
+// KeptOver is an origin that writes no more, keyed by that.
+type KeptOver struct {
+	Origin clock.Origin
+	Since  int64         // Unix milliseconds
+	Seen   []clock.Range // what was seen of it, where it is forgotten
+	Gone   bool          // the key goes
 }
 
-func (*KeptObject) record()     {}
-func (*KeptSeen) record()       {}
-func (*KeptStore) record()      {}
-func (*KeptRetirement) record() {}
+func (*KeptObject) record() {}
+func (*KeptSeen) record()   {}
+func (*KeptStore) record()  {}
+func (*KeptOver) record()   {}
