@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"hearsay"
@@ -156,6 +157,11 @@ var coverage = [...]struct {
 	{"recoveries", func(r *Result) uint64 { return r.Counts.Recoveries }, 2, stormWorld},
 	{"lies", func(r *Result) uint64 { return r.Counts.Lies }, 1, stormWorld},
 	{"old rulings read", func(r *Result) uint64 { return r.Counts.OldReads }, 1, stormWorld},
+	{"writes to the store", func(r *Result) uint64 { return r.Counts.Puts }, 0, stormWorld},
+	{"records of several keys", func(r *Result) uint64 { return r.Counts.Batches }, 0, stormWorld},
+	{"deleted keys", func(r *Result) uint64 { return r.Counts.Deletes }, 0, stormWorld},
+	{"refused writes", func(r *Result) uint64 { return r.Counts.PutsRefused }, 0, stormWorld},
+	{"values repaired", func(r *Result) uint64 { return r.Counts.Repaired }, 0, stormWorld},
 	{"machines that hear nothing", func(r *Result) uint64 { return r.Counts.Deaf }, 0, coreWorld},
 	{"machines that are not heard", func(r *Result) uint64 { return r.Counts.Mute }, 0, coreWorld},
 	{"machines without datagrams", func(r *Result) uint64 { return r.Counts.Streaming }, 0, stormWorld},
@@ -351,6 +357,9 @@ func (d Drawn) World(seed uint64) (Config, error) {
 		return config, errors.New("seeds 0: a core has seeds: want 1 or more, or -1 for as each world draws")
 	default:
 		config = drawCore(seed, d.Seeds)
+	}
+	if plant != nil && !plant.Rule.ofStore() {
+		config.Scenario.Actions = slices.DeleteFunc(config.Scenario.Actions, func(a Action) bool { return a.Verb == Write })
 	}
 	config.Plant = d.Plant
 	return config, config.Validate()

@@ -50,13 +50,20 @@ const (
 	// with seeds: a quorum of them and few peers do all in time, whatever became of the others
 	RuleCore
 	RulePromise  // what a case file promises by a time comes true, if nothing further fails
+	RuleWritten  // 6, 11: a value of the store that was acknowledged is there until a write that saw it replaces it
+	RuleValue    // 11: no value of the store is there that nobody wrote
+	RuleDeleted  // 11: no value returns that was replaced or deleted
+	RuleBatch    // 11: a record of the store is there whole or not at all
+	RuleEqual    // 8, 11: after faults stop, the store is the same on all
+	RuleClock    // 9: what is seen of the store is bounded by its writers, what is held by what is live
+	RuleTraffic  // 9: what exchanges bring was lacking
 	RuleProgress // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleForks: "forks", RuleReflection: "reflection", RuleListed: "listed", RuleTold: "told", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleListed: "listed", RuleTold: "told", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleWritten: "written", RuleValue: "value", RuleDeleted: "deleted", RuleBatch: "batch", RuleEqual: "equal", RuleClock: "clock", RuleTraffic: "traffic", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -100,6 +107,7 @@ type checker struct {
 	broken      int // violations in all
 	falseDeaths int
 	gossip      gossip
+	written     written
 	ballots     ballotRule
 	peers       int // machines that are no seeds
 	ledger      ledgerModel
@@ -188,6 +196,7 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		loss:      quorumLoss{seed: -1},
 	}
 	c.gossip.check, c.ballots.check = c, c
+	c.written = newWritten(c, machines)
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
 	}
@@ -255,6 +264,7 @@ func (c *checker) restored(m *machine, records []core.Record) {
 	number := m.identity
 	one := &c.identities[number]
 	one.old = true
+	c.written.copied(m)
 	one.told, one.claimed = 0, 0
 	held := make(map[clock.Dot]bool)
 	for _, record := range records {
@@ -342,6 +352,7 @@ func (c *checker) stepped(m *machine, e *core.Effects, now time.Duration) {
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
 	}
+	c.written.stepped(m, e, now)
 	c.ballots.casts(m, now)
 }
 
@@ -358,6 +369,7 @@ func (c *checker) synced(m *machine) {
 	one.durable = one.written
 	one.ruledOnDisk = one.ruledWritten
 	c.gossip.kept(one)
+	c.written.synced(m)
 }
 
 // received looks at a packet as its node takes it.

@@ -58,6 +58,7 @@ func (w *World) twinCarriesOn(m *machine) {
 
 // cloned is told that two machines have one identity from now on.
 func (c *checker) cloned(from, to *machine) {
+	c.written.copied(to)
 	c.identities[from.identity].twinned = true // until when, see started: the copy starts now
 	c.twins = append(c.twins, twins{identity: from.identity, machines: [2]int32{from.index, to.index}, stopped: -1})
 }

@@ -19,7 +19,7 @@ type convergence struct{ world *World }
 // reports false if it must have, and has not.
 func (c *convergence) settle() bool {
 	w := c.world
-	deadline := max(w.lastTrouble+c.settleTime(), w.lastSaid) + c.rumorTime() + c.linksTime()
+	deadline := max(w.lastTrouble+c.settleTime(), w.lastSaid, w.lastWritten) + c.rumorTime() + c.linksTime() + c.storeTime()
 	for !c.Converged() {
 		switch {
 		case !w.whole(), w.halted, !c.hasQuorum() && !w.operator.mustDecide():
@@ -86,7 +86,7 @@ func (c *convergence) disagreement() string { return c.unsettled().Text }
 // Unsettled is how a network has not converged. It wraps ErrNotConverged.
 type Unsettled struct {
 	Seed uint64
-	Rule Rule   // RuleConverge or RuleSeen
+	Rule Rule   // RuleConverge, RuleSeen or RuleEqual
 	Text string // empty: it has converged
 }
 
@@ -112,6 +112,9 @@ func (c *convergence) unsettled() *Unsettled {
 	}
 	if u.Text == "" {
 		u.Rule, u.Text = RuleSeen, c.unlike()
+	}
+	if u.Text == "" {
+		u.Rule, u.Text = RuleEqual, c.unequal()
 	}
 	return u
 }

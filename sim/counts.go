@@ -47,18 +47,25 @@ type Counts struct {
 	Dooms    uint64 `json:"dooms,omitempty"`    // seeds that stopped on an older copy
 	Invented uint64 `json:"invented,omitempty"` // members, by strangers
 	// peers that a seed turned away because of a limit, by each time it said so
-	Capped     uint64 `json:"capped,omitempty"`
-	Clones     uint64 `json:"clones,omitempty"`     // processes that started with a copy of another's disk
-	TwinStops  uint64 `json:"twin_stops,omitempty"` // peers that stopped because another process had their identity
-	Clashes    uint64 `json:"clashes,omitempty"`    // names that two had
-	Bars       uint64 `json:"bars,omitempty"`       // that seeds had
-	Asked      uint64 `json:"asked,omitempty"`      // removals that an operator asked for
-	Answered   uint64 `json:"answered,omitempty"`   // of these, the answers of seeds
-	Losses     uint64 `json:"losses,omitempty"`     // disks that an operator took from a seed
-	Recoveries uint64 `json:"recoveries,omitempty"` // of the ledger, from one seed's disk
-	Emptied    uint64 `json:"emptied,omitempty"`    // disks of peers that did not follow a recovery
-	Lies       uint64 `json:"lies,omitempty"`       // of hostile members
-	OldReads   uint64 `json:"old_reads,omitempty"`  // rulings read from disk that were not in memory any more
+	Capped      uint64 `json:"capped,omitempty"`
+	Clones      uint64 `json:"clones,omitempty"`       // processes that started with a copy of another's disk
+	TwinStops   uint64 `json:"twin_stops,omitempty"`   // peers that stopped because another process had their identity
+	Clashes     uint64 `json:"clashes,omitempty"`      // names that two had
+	Bars        uint64 `json:"bars,omitempty"`         // that seeds had
+	Asked       uint64 `json:"asked,omitempty"`        // removals that an operator asked for
+	Answered    uint64 `json:"answered,omitempty"`     // of these, the answers of seeds
+	Losses      uint64 `json:"losses,omitempty"`       // disks that an operator took from a seed
+	Recoveries  uint64 `json:"recoveries,omitempty"`   // of the ledger, from one seed's disk
+	Emptied     uint64 `json:"emptied,omitempty"`      // disks of peers that did not follow a recovery
+	Puts        uint64 `json:"puts,omitempty"`         // records that clients wrote to the store
+	PutsRefused uint64 `json:"puts_refused,omitempty"` // likewise, that were not taken
+	Batches     uint64 `json:"batches,omitempty"`      // of several keys
+	Deletes     uint64 `json:"deletes,omitempty"`      // of keys
+	Syncs       uint64 `json:"syncs,omitempty"`        // messages of exchanges that came to a node
+	Repaired    uint64 `json:"repaired,omitempty"`     // values in them that the node had not seen
+	Repeated    uint64 `json:"repeated,omitempty"`     // and those that it had
+	Lies        uint64 `json:"lies,omitempty"`         // of hostile members
+	OldReads    uint64 `json:"old_reads,omitempty"`    // rulings read from disk that were not in memory any more
 
 	Suspicions  uint64 `json:"suspicions"`
 	Rounds      uint64 `json:"rounds"`

@@ -91,6 +91,7 @@ func drawWorld(seed uint64, seeds int) Config {
 	st.blow()
 	st.fall()
 	st.mishaps()
+	st.write()
 	st.mend()
 	slices.SortStableFunc(st.s.Actions, byTime)
 	config.Scenario = st.s
@@ -156,6 +157,17 @@ func (st *storm) talk() {
 	if st.random.IntN(2) == 0 {
 		st.plan(Action{At: stormBegins, Verb: Say, Anyone: true, Times: 20, Every: 3 * time.Second, Size: 1 + st.random.IntN(hearsay.MaxRumorData)})
 	}
+}
+
+// write has clients write to the store all the time. In some worlds those that write no more are soon forgotten.
+func (st *storm) write() {
+	stream := draws(st.config.Seed, purposeWrites)
+	random := rand.New(&stream)
+	if random.IntN(3) == 0 {
+		st.config.Store.Forget = pick(random, 5*time.Second, 20*time.Second)
+	}
+	every := pick(random, 400*time.Millisecond, time.Second, 3*time.Second)
+	st.plan(Action{At: stormBegins / 2, Verb: Write, Anyone: true, Times: int((stormEnds - stormBegins/2) / every), Every: every})
 }
 
 // blow draws the faults of the whole storm: in a mild world a few, and none of

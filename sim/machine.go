@@ -147,6 +147,7 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.twist.configures != nil {
 		m.twist.configures(w, m, &config)
 	}
+	w.check.written.loads(m, records, w.now)
 	w.newNode(m, config, signer, rand.New(&random), records)
 	if w.config.Seeds > 0 {
 		w.check.loaded(m, records, m.node.Seeded().Epoch(), w.operator.untold(m), w.now)
@@ -344,6 +345,7 @@ func (w *World) take(m *machine, number int32) {
 		return
 	}
 	w.check.received(m, p, w.now)
+	w.exchanges(m, p)
 	w.advance(m, func(now time.Time) *core.Effects { return m.node.Receive(now, p) })
 }
 

@@ -94,6 +94,15 @@ var Plants = []Plant{
 	{"slow-ballots", "votes for a removal only after nine seconds of probes without an answer, whatever the observers say", RuleCore, everywhere(&twist{configures: probeLong}), 3, true},
 	{"refuses-joiners", "answers no registration, as a seed, for 15 s after a removal", RuleCore, everywhere(&twist{takes: refuseJoiners, steps: noteRemoval}), 3, true},
 	{"early-promises", "tells in a case file ten seconds too early by when something comes", RulePromise, everywhere(&twist{tells: promiseEarly}), 3, false},
+	{"values-lost", "starts again without one of the values that were on its disk", RuleWritten, everywhere(&twist{loads: loseValue}), 0, false},
+	{"values-too-soon", "sends what it writes to the store before that is on disk", RuleWritten, everywhere(&twist{steps: sendsAtOnce[*core.KeptObject]}), 0, false},
+	{"siblings-lost", "has a value that comes replace all that it holds of the key", RuleWritten, everywhere(&twist{takes: replaceAll}), 0, false},
+	{"values-changed", "changes a value that it passes on", RuleValue, everywhere(&twist{steps: changeValues}), 0, false},
+	{"values-return", "holds a value again after it has let go of it", RuleDeleted, everywhere(&twist{steps: keepDeleted}), 0, false},
+	{"half-batches", "takes the first value of a record of several for all of it", RuleBatch, everywhere(&twist{takes: halveBatches}), 0, false},
+	{"no-exchanges", "takes no exchange of the store", RuleEqual, everywhere(&twist{takes: ignoreExchanges}), 0, false},
+	{"new-writer", "starts again as a writer that never wrote before", RuleClock, everywhere(&twist{loads: loseWriter}), 0, false},
+	{"gives-all", "gives all that it holds to one that asks for what it lacks", RuleTraffic, everywhere(&twist{takes: hideClock}), 0, false},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0, false},
 }
 

@@ -27,6 +27,8 @@ const (
 	purposeStarts    purpose = "starts"    // when machines start
 	purposeKills     purpose = "kills"     // which machines are killed, and when, if no scenario says so
 	purposeSpeakers  purpose = "speakers"  // who says something, where anyone may
+	purposeClients   purpose = "clients"   // of the store: who writes what, where
+	purposeWrites    purpose = "writes"    // how often clients write in a drawn world
 	purposeWorld     purpose = "world"     // how bad a drawn world is, and its settings
 	purposeSeeding   purpose = "seeding"   // how many seeds a drawn world has, and what becomes of their ledger
 	purposeDawn      purpose = "dawn"      // which seeds come late, and who is told to found without them

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"hearsay"
@@ -358,14 +359,14 @@ func (w *World) say(m *machine, size int) {
 }
 
 // someone draws one of the machines that run; nil if there is none.
-func (w *World) someone() *machine {
+func (w *World) someone(draws *rand.PCG) *machine {
 	running := 0
 	for i := range w.machines[:w.config.Nodes] {
 		if w.convergence.steady(&w.machines[i]) {
 			running++
 		}
 	}
-	turn := int(upTo(&w.speakers, time.Duration(running)))
+	turn := int(upTo(draws, time.Duration(running)))
 	for i := range w.machines[:w.config.Nodes] {
 		if m := &w.machines[i]; w.convergence.steady(m) {
 			if turn == 0 {

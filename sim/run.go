@@ -80,6 +80,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 	w.core.closeDemands()
 	if converges {
 		w.inspection.savedLedgers()
+		w.inspection.clocks()
 	}
 	r := w.Result()
 	if err := r.print(out, config.JSON); err != nil {

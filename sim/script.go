@@ -44,6 +44,9 @@ const (
 	Disk      // of each sync of some machines' disks: it takes so long
 	Fail      // of some of the syncs: a peer leaves, a seed stops, and both may be started again
 	Say       // a machine's application tells everybody a rumor
+	Write     // a client writes to the store, at a machine, or reads: what is drawn
+	Put       // a client gives keys a value, in the place of all that the machine holds of them
+	Delete    // a client takes the values of keys away, likewise
 	Move      // a machine's process runs again at another address, with its disk
 	Roam      // a peer's machine gets another address while its process runs, which notices
 	Fill      // a machine's disk fails: the next sync does, and a peer leaves, a seed stops
@@ -74,7 +77,7 @@ const (
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave", Away: "away",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", LossDatagrams: "loss-datagrams", LossStreams: "loss-streams", Narrow: "narrow", Delay: "delay", Duplicate: "duplicate",
-	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
+	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say", Write: "write", Put: "put", Delete: "delete",
 	Move: "move", Roam: "roam", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose", Recover: "recover",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
@@ -90,19 +93,21 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At   time.Duration // since the world began
 	Verb Verb
-	// machines by number, from 1: of Start to Away, of Slow to Fail, and of Say; of Loss: whose, or none for
+	// machines by number, from 1: of Start to Away, of Slow to Fail, and of Say to Delete; of Loss: whose, or none for
 	// the network's; of LossIn to LossStreams: whose
 	Who    []int
-	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
-	Times  int           // of Say: 0 is 1
-	Every  time.Duration // of Say: from one time to the next
-	// of Say: of the payload at least, in bytes; of Narrow: of the longest packet that gets through
+	Anyone bool          // of Say and Write: each time one of the running machines, drawn, instead of Who
+	Times  int           // of Say and Write: 0 is 1
+	Every  time.Duration // of Say and Write: from one time to the next
+	// of Say, Write and Put: of what is told at least, in bytes; of Narrow: of the longest packet that gets through
 	Size   int
-	Fresh  bool    // of Restart: with a new disk, and so as a new identity
-	Groups [][]int // of Partition; of Cut: from one machine to one other
+	Keys   []string // of Put and Delete: one record
+	Fresh  bool     // of Restart: with a new disk, and so as a new identity
+	Groups [][]int  // of Partition; of Cut: from one machine to one other
 	// of Loss to LossStreams, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
-	Share  float64
-	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk; of Core and what it must do: at most
+	Share float64
+	// of Delay, Reorder, Slow, Jump and Disk; of Put: until it expires; of Core and what it must do: at most
+	Delay  time.Duration
 	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
 
@@ -144,6 +149,9 @@ type crowd struct{ nodes, seeds int }
 //	at 55s  say n3                    # a rumor; each machine that is named says one
 //	at 56s  say anyone x20 every 1s   # one that is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
+//	at 57s  put n3 a b                # the keys a and b, in one record; `put n3 a ttl 20s size 2000`
+//	at 57s  delete n3 a               # all that it holds of the key
+//	at 57s  write anyone x20 every 1s # a client puts, deletes or reads something that is drawn
 //	at 58s  move n3                   # its process runs again at another address, with its disk
 //	at 58s  roam n3                   # it gets another address while its process runs
 //	at 58s  fill n3                   # its disk fails: a peer leaves, a seed stops; `room n3` ends that
@@ -226,8 +234,10 @@ func (a *Action) parse(words []string, all crowd) (err error) {
 		if a.Share, err = parseShare(a.Verb, words); err == nil && len(words) > 1 {
 			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(words, " "))
 		}
-	case Say:
+	case Say, Write:
 		err = a.parseSay(words, all)
+	case Put, Delete:
+		err = a.parseKeys(words, all)
 	case Delay:
 		if len(words) < 1 || len(words) > 2 {
 			return fmt.Errorf("delay: want one duration or two, as in `delay 20ms` or `delay 20ms 100ms`")
@@ -333,27 +343,27 @@ func (a *Action) parseSay(words []string, all crowd) (err error) {
 		}
 	}
 	if who == 0 {
-		return fmt.Errorf("say: want one machine or more, or anyone, as in `say n3 x5 every 1s`")
+		return fmt.Errorf("%s: want one machine or more, or anyone, as in `%s n3 x5 every 1s`", a.Verb, a.Verb)
 	}
 	for words = words[who:]; len(words) > 0; words = words[1:] {
 		if times, ok := strings.CutPrefix(words[0], "x"); ok {
 			if a.Times, err = strconv.Atoi(times); err != nil || a.Times < 1 || a.Times > timesMost {
-				return fmt.Errorf("say %q: want x and how often, 1 to %d, as in x5", words[0], timesMost)
+				return fmt.Errorf("%s %q: want x and how often, 1 to %d, as in x5", a.Verb, words[0], timesMost)
 			}
 			continue
 		}
 		if len(words) == 1 && (words[0] == "every" || words[0] == "size") {
-			return fmt.Errorf("say: want a value after %q, as in `every 1s` or `size 2000`", words[0])
+			return fmt.Errorf("%s: want a value after %q, as in `every 1s` or `size 2000`", a.Verb, words[0])
 		}
 		switch words[0] {
 		case "every":
 			a.Every, err = parseDuration(words[1])
 		case "size":
 			if a.Size, err = strconv.Atoi(words[1]); err != nil || a.Size < 1 || a.Size > hearsay.MaxRumorData {
-				err = fmt.Errorf("say size %q: want 1 to %d bytes", words[1], hearsay.MaxRumorData)
+				err = fmt.Errorf("%s size %q: want 1 to %d bytes", a.Verb, words[1], hearsay.MaxRumorData)
 			}
 		default:
-			err = fmt.Errorf("say %q: want x5, `every 1s` or `size 2000`", words[0])
+			err = fmt.Errorf("%s %q: want x5, `every 1s` or `size 2000`", a.Verb, words[0])
 		}
 		if err != nil {
 			return err
@@ -361,7 +371,7 @@ func (a *Action) parseSay(words []string, all crowd) (err error) {
 		words = words[1:]
 	}
 	if (a.Times > 1) != (a.Every > 0) {
-		return fmt.Errorf("say: want both how often and in which time, as in `x5 every 1s`")
+		return fmt.Errorf("%s: want both how often and in which time, as in `x5 every 1s`", a.Verb)
 	}
 	return nil
 }
@@ -487,8 +497,10 @@ func (a *Action) named(nodes int) string {
 		words = append(words, strconv.FormatFloat(a.Share, 'g', -1, 64), a.Delay.String())
 	case Slow, Jump, Disk, Core, WantIn, WantOut, WantHeard:
 		words = appendMachines(append(words, a.Delay.String()), a.Who, nodes)
-	case Say:
+	case Say, Write:
 		words = a.appendSay(words, nodes)
+	case Put, Delete:
+		words = a.appendKeys(appendMachines(words, a.Who, nodes))
 	default:
 		words = appendMachines(words, a.Who, nodes)
 	}

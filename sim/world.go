@@ -45,7 +45,9 @@ type World struct {
 	fates       fates
 	impact      *impact  // of a given scenario, if it touches anybody
 	speakers    rand.PCG // who says something, where anyone may
+	clients     clients  // of the store
 	lastSaid    time.Duration
+	lastWritten time.Duration // when a client last wrote; 0: none ever did
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 	core        demands       // that is well, and what it must do in time
@@ -55,6 +57,7 @@ type World struct {
 
 	lives    map[int32]*core.SeedLife                        // likewise, by machine
 	removals []time.Duration                                 // likewise
+	dropped  map[int32]*core.Object                          // likewise, by machine
 	planted  []hearing                                       // by a plant
 	namedTo  []named                                         // likewise
 	watch    func(from *machine, p *core.Packet)             // tests look at what is sent
@@ -90,7 +93,9 @@ func NewWorld(config Config, story io.Writer) *World {
 	w.check = newChecker(w.id, config, len(w.machines))
 	w.fates = newFates()
 	w.speakers = draws(config.Seed, purposeSpeakers)
+	w.clients = clients{world: w, draws: draws(config.Seed, purposeClients)}
 	w.log = newEventLog(story, config.JSON)
+	w.dropped = make(map[int32]*core.Object)
 	w.queue.push(moment{at: checkEvery, kind: momentCheck})
 	w.bendHostile()
 	w.bendBefore()
@@ -195,11 +200,19 @@ func (w *World) Do(a Action) {
 		w.disturb(&a)
 	case Say:
 		w.lastSaid = w.now
-		if m := w.someone(); a.Anyone && m != nil {
+		if m := w.someone(&w.speakers); a.Anyone && m != nil {
 			w.say(m, a.Size)
 		}
 		for _, number := range a.Who {
 			w.say(&w.machines[number-1], a.Size)
+		}
+		return // that is no trouble
+	case Write, Put, Delete:
+		if m := w.someone(&w.clients.draws); a.Anyone && m != nil {
+			w.clients.writes(m, &a)
+		}
+		for _, number := range a.Who {
+			w.clients.writes(&w.machines[number-1], &a)
 		}
 		return // that is no trouble
 	case Call:

@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"hearsay/clock"
+	"hearsay/internal/core"
+	"hearsay/spread"
+)
+
+// This file holds the stores of all nodes to being the same when all is over: what was seen, and what is live, to the
+// byte.
+
+// storeTime is how long it may take until all stores are the same: a ping that tells of another hash must come to each
+// on a way of so many hops, or as often as an exchange fails.
+func (c *convergence) storeTime() time.Duration {
+	const compares = 10
+	if c.world.lastWritten == 0 {
+		return 0
+	}
+	return spread.AskMost + compares*spread.PingsEach*c.world.config.Detect.Period
+}
+
+// unequal says which store is not as another, if any.
+func (c *convergence) unequal() string {
+	w := c.world
+	var first *machine
+	for i := range w.machines {
+		m := &w.machines[i]
+		if w.lastWritten == 0 || !c.steady(m) || w.isSeed(m) {
+			continue
+		}
+		if first == nil {
+			first = m
+		}
+		if problem := w.check.written.unlike(m, first); problem != "" {
+			return m.name + " " + problem
+		}
+	}
+	return ""
+}
+
+// unlike says what a node's store has that another's has not, if anything.
+func (s *written) unlike(m, other *machine) string {
+	a, b := m.node.Gossip().Replica(), other.node.Gossip().Replica()
+	mine, theirs := allOf(m), allOf(other)
+	for i := range max(len(mine), len(theirs)) {
+		if i >= len(mine) || i >= len(theirs) || !reflect.DeepEqual(mine[i], theirs[i]) {
+			return fmt.Sprintf("holds %s, and %s holds %s", s.named(mine[min(i, len(mine)):]), other.name, s.named(theirs[min(i, len(theirs)):]))
+		}
+	}
+	same := true
+	for _, origin := range slices.Concat(a.Seen().Origins(), b.Seen().Origins()) {
+		_, over := a.Over(origin)
+		if _, there := b.Over(origin); over || there {
+			same = false // each forgets it by its own clock
+			continue
+		}
+		if has, had := a.Seen().Of(origin), b.Seen().Of(origin); !slices.Equal(has, had) {
+			return fmt.Sprintf("has seen %v of %v, and %s has seen %v", has, origin, other.name, had)
+		}
+	}
+	if same && a.Hash() != b.Hash() {
+		return fmt.Sprintf("has store %x, and %s has %x", a.Hash(), other.name, b.Hash())
+	}
+	return ""
+}
+
+// named gives the first of some objects in words.
+func (s *written) named(objects []*core.Object) string {
+	if len(objects) == 0 {
+		return "no more"
+	}
+	o := objects[0]
+	if n, known := s.byText[string(o.Value)]; known {
+		return fmt.Sprintf("%s (%s, number %d of %v)", s.values[n].text, o.Key, o.Dot.Counter, o.Dot.Origin)
+	}
+	return fmt.Sprintf("%.40q (%s)", o.Value, o.Key)
+}
+
+// allOf gives all that a node's store holds, in the order of keys.
+func allOf(m *machine) (all []*core.Object) {
+	r := m.node.Gossip().Replica()
+	for _, o := range r.List(time.Time{}, "", "", keysMost) {
+		all = r.Siblings(time.Time{}, o.Key, all)
+	}
+	return all
+}
+
+// keysMost is how many keys the clients of a world may write.
+const keysMost = 1 << 20
+
+// writesAs is told under which origin a node writes from now on. Another process that has used it ends one.
+func (s *written) writesAs(m *machine, origin clock.Origin, now time.Duration) {
+	stock, one := &s.stocks[m.index], &s.check.identities[m.identity]
+	if had := stock.origin; had != origin && had != (clock.Origin{}) && !one.old && !one.twinned {
+		s.check.violate(now, m, RuleClock, "writes under origin %v, and had %v", origin, had)
+	}
+	stock.origin = origin
+}
+
+// clocks holds a store to its bounds when all is over: a value is there once, and numbers are seen in no more ranges
+// than processes have written them.
+func (in *inspection) clocks() {
+	w := in.world
+	if w.lastWritten == 0 || !w.convergence.Converged() {
+		return
+	}
+	for i := range w.machines {
+		m := &w.machines[i]
+		if !w.convergence.steady(m) || w.isSeed(m) {
+			continue
+		}
+		s, times := &w.check.written, make(map[int]int)
+		for _, n := range s.numbers(allOf(m)) {
+			if times[n]++; times[n] > 1 {
+				w.check.violate(w.now, m, RuleClock, "holds %s twice", s.values[n].text)
+			}
+		}
+		one, origin := &w.check.identities[m.identity], s.stocks[m.index].origin // of others numbers may be lost for ever
+		if n := len(m.node.Gossip().Replica().Seen().Of(origin)); n > s.lives[origin] && !one.old && !one.twinned {
+			w.check.violate(w.now, m, RuleClock, "has seen %d ranges of its own numbers, which %d processes wrote", n, s.lives[origin])
+		}
+	}
+	const few = 64 // which comes twice where two exchanges cross
+	if c := &w.counts; c.Repeated > 2*c.Repaired+few {
+		w.check.violate(w.now, &w.machines[0], RuleTraffic, "exchanges brought %d values that were there, and %d that lacked", c.Repeated, c.Repaired)
+	}
+}
+
+// exchanges counts what an exchange brings to a node.
+func (w *World) exchanges(m *machine, p *core.Packet) {
+	body, is := p.Body.(*core.Sync)
+	replica := m.node.Gossip().Replica()
+	if !is || replica == nil {
+		return
+	}
+	w.counts.Syncs++
+	for i := range body.Objects {
+		if replica.Seen().Has(body.Objects[i].Dot) {
+			w.counts.Repeated++
+		} else {
+			w.counts.Repaired++
+		}
+	}
+}
