@@ -9,6 +9,28 @@ import (
 	"iter"
 )
 
+// partMost bounds a ruling in a saved ledger, and all that stands beside the rulings, in bytes: no more of a file is
+// kept at a time. The evidence of 255 observers is some 100 kB.
+const partMost = 1 << 20
+
+// errPart says of a file that something in it is longer.
+var errPart = fmt.Errorf("a part of it is longer than %d bytes, which no ruling is, nor what stands beside the rulings", partMost)
+
+// parts reads a file up to a place.
+type parts struct {
+	io.Reader
+	at, most int64
+}
+
+func (p *parts) Read(b []byte) (n int, err error) {
+	if p.at >= p.most {
+		return 0, errPart
+	}
+	n, err = p.Reader.Read(b[:min(int64(len(b)), p.most-p.at)])
+	p.at += int64(n)
+	return n, err
+}
+
 // SavedFile is a saved ledger, as JSON. It is read ruling by ruling, and more than once: what proves the rulings stands
 // behind them.
 type SavedFile struct{ io.ReadSeeker }
@@ -38,19 +60,27 @@ func (f SavedFile) Rulings() iter.Seq2[*SavedRuling, error] { return f.read(nil)
 func (f SavedFile) read(fields map[string]json.RawMessage) iter.Seq2[*SavedRuling, error] {
 	return func(yield func(*SavedRuling, error) bool) {
 		_, err := f.Seek(0, io.SeekStart)
-		decoder := json.NewDecoder(f)
+		file := &parts{Reader: f, most: partMost}
+		decoder := json.NewDecoder(file)
 		decoder.DisallowUnknownFields()
+		beside := int64(partMost) // bytes left for what stands beside the rulings
 		if err == nil {
 			err = expect(decoder, '{', "one JSON object")
 		}
 		lists := 0
 		for err == nil && decoder.More() {
 			var name json.Token
+			begins := decoder.InputOffset()
 			if name, err = decoder.Token(); err != nil {
 				break
 			}
 			if name != "rulings" {
+				file.most = begins + beside
 				err = takeField(decoder, name, fields)
+				if beside -= decoder.InputOffset() - begins; err == nil && beside <= 0 {
+					err = errPart
+				}
+				file.most = decoder.InputOffset() + partMost
 				continue
 			}
 			if lists++; lists > 1 {
@@ -62,6 +92,7 @@ func (f SavedFile) read(fields map[string]json.RawMessage) iter.Seq2[*SavedRulin
 				if err = decoder.Decode(r); err == nil && !yield(r, nil) {
 					return
 				}
+				file.most = decoder.InputOffset() + partMost
 			}
 			if err == nil {
 				_, err = decoder.Token()
