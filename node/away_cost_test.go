@@ -32,7 +32,7 @@ func TestClaimsOfOneThatIsAway(t *testing.T) {
 				p.Claims = append(p.Claims, claim)
 			}
 			b := wire.AppendPacket(nil, costNetwork, p)
-			packets, bytes := w.carry(n, w.take(n, w.crowd[200].addr(), len(b) > core.MTU, b))
+			packets, bytes := w.carry(n, w.take(n, w.crowd[9].addr(), len(b) > core.MTU, b))
 			for k := 0; k < 100 && len(b) > core.MTU; k++ { // claims that wait
 				w.now = w.now.Add(2 * time.Millisecond)
 				more, long := w.carry(n, n.Tick(w.now))

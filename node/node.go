@@ -346,6 +346,20 @@ func (n *Node) begin(now time.Time) {
 // gone reports whether this node has left: it answers still, and probes nobody.
 func (n *Node) gone() bool { return n.roster.HasLeft() }
 
+// pinged takes a ping. One with forged suspicions would have this node send more than came if rosters were compared.
+func (n *Node) pinged(now time.Time, p *core.Packet, m *core.Ping, forged bool) {
+	n.detect.Ping(p, m)
+	if !forged {
+		n.roster.Compare(now, p, m.Hash)
+	}
+	n.ways.pinged(now, p, m)
+	n.seeded.pinged(now, p.From, n.addresses.Sender(p).Class, m.Names(n.id) && !n.roster.Known(p.From))
+	if n.gossip.speaksWith(p.From) {
+		n.rumors.Pinged(now, p, m.Rumors)
+		n.gossip.pinged(now, p.From, m.Store)
+	}
+}
+
 // receive routes a packet: its claims first, since what a body asks may rest
 // on them; then its body.
 func (n *Node) receive(now time.Time, p *core.Packet) {
@@ -358,20 +372,14 @@ func (n *Node) receive(now time.Time, p *core.Packet) {
 	if !body {
 		return
 	}
+	forged := n.dropAccusations(p)
 	taken := true // all claims; else they wait
 	if _, asks := p.Body.(*core.Register); !asks && claims {
 		taken = n.roster.Claims(now, p)
 	}
 	switch m := p.Body.(type) {
 	case *core.Ping:
-		n.detect.Ping(p, m)
-		n.roster.Compare(now, p, m.Hash)
-		n.ways.pinged(now, p, m)
-		n.seeded.pinged(now, p.From, n.addresses.Sender(p).Class, m.Names(n.id) && !n.roster.Known(p.From))
-		if n.gossip.speaksWith(p.From) {
-			n.rumors.Pinged(now, p, m.Rumors)
-			n.gossip.pinged(now, p.From, m.Store)
-		}
+		n.pinged(now, p, m, forged)
 	case *core.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
 	case *core.Nack:

@@ -44,6 +44,36 @@ func TestOutsidersAreStrangers(t *testing.T) {
 	}
 }
 
+// A suspicion that comes from where none of the members is, in the name of one, is dropped and counted: nobody is told
+// of it, and no more is sent than came. From where that member is it counts, and so does one of the node that gets it,
+// which refutes it.
+func TestSuspicionsOfStrangersAreDropped(t *testing.T) {
+	for name, w := range map[string]*network{"open": newNetwork(t, 8), "seeded": newSeededNetwork(t, 5)} {
+		w.run(10 * time.Second)
+		for _, c := range []struct{ from, of, events int }{{99, 5, 0}, {3, 5, 1}, {99, 4, 1}} {
+			for _, body := range []core.Message{&core.News{}, &core.Ping{Seq: 5, Hash: 1}, &core.WitnessReq{}} {
+				by, of := w.nodes[3].Self().ID, w.nodes[c.of].Self()
+				lie := hearsay.Claim{Subject: of.ID, State: hearsay.StateSuspect, Incarnation: of.Incarnation, By: by}
+				p := sized(&core.Packet{From: by, Addr: addr(c.from), Body: body, Claims: []hearsay.Claim{lie}})
+				before, out := w.nodes[4].Stats().Drops[hearsay.DropStranger], 0
+				fx := w.nodes[4].Receive(w.now, p)
+				for _, sent := range slices.Concat(fx.Now, fx.Send) {
+					out += sized(&sent).Size
+				}
+				events := slices.DeleteFunc(slices.Clone(fx.Events), func(e hearsay.Event) bool {
+					return e.Kind != hearsay.EventMemberSuspected && e.Kind != hearsay.EventRefuted
+				})
+				dropped := w.nodes[4].Stats().Drops[hearsay.DropStranger] - before
+				if len(events) != c.events || c.events == 0 && (dropped == 0 || out > p.Size) {
+					t.Errorf("%s: %T of n%d from %d: told %d times, dropped %d, %d bytes sent for %d", name, body, c.of, c.from, len(events), dropped, out, p.Size)
+				}
+				w.carry(4, fx)
+				w.run(3 * time.Second) // it is refuted
+			}
+		}
+	}
+}
+
 // What is about the ledger counts only if it came by stream: a datagram may say that it comes from
 // anywhere. So it is on a seed and on a peer.
 func TestLedgerIsNotSpokenOfByDatagram(t *testing.T) {

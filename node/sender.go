@@ -2,8 +2,10 @@ package node
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/internal/core"
 	"hearsay/quota"
 )
@@ -33,6 +35,20 @@ func (a *Addresses) Sender(p *core.Packet) quota.Sender {
 		return quota.Sender{Class: quota.Member, Addr: addr}
 	}
 	return stranger(p.Addr)
+}
+
+// dropAccusations drops the suspicions of others that a packet brings from where none of the members is: who has them
+// names another as the accuser, and nobody has signed them. One of this node itself counts: it must be able to refute
+// it. Of a roster that this node has asked for all counts. It reports whether there were any.
+func (n *Node) dropAccusations(p *core.Packet) (dropped bool) {
+	forged := func(c hearsay.Claim) bool { return c.State == hearsay.StateSuspect && c.Subject != n.id }
+	if _, asked := p.Body.(*core.Roster); asked || !slices.ContainsFunc(p.Claims, forged) || n.addresses.Sender(p).Class != quota.Stranger {
+		return false
+	}
+	before := len(p.Claims)
+	p.Claims = slices.DeleteFunc(slices.Clone(p.Claims), forged)
+	n.stats.Drops[hearsay.DropStranger] += uint64(before - len(p.Claims))
+	return true
 }
 
 // stranger is a sender that nothing is known of. On the loopback interface the
