@@ -27,11 +27,22 @@ import (
 // MustStop says why this seed must stop, or "".
 func (q *Quorum) MustStop() string { return q.mustStop }
 
-// stop has this seed take no part from now on.
+// right says what to do with a seed whose directory is not all that its key has signed.
+func (d *diskCheck) right() string {
+	if len(d.seed.cfg.Seeds) <= 2 { // the others cannot give it its seat
+		return lastUsed("this seed", "the data directory that it")
+	}
+	return "start this seed with an empty one, and the others give it its seat"
+}
+
+// stop has this seed take no part from now on. Where this life had all that was decided before it, its directory was no
+// older one: another process has signed that since.
 func (d *diskCheck) stop(promised string) {
-	right := "start this seed with an empty one, and the others give it its seat"
-	if len(d.seed.cfg.Seeds) <= 2 { // who cannot
-		right = lastUsed("this seed", "the data directory that it")
+	right := d.right()
+	if d.seed.driver.stood > 0 {
+		d.seed.mustStop = fmt.Sprintf("another process uses the key of this seed, which is %x: %s, and this process had caught up with all that was decided before its start; "+
+			"a copy of this data directory is used elsewhere: end that process, and %s", d.seed.signer.Public(), promised, right)
+		return
 	}
 	d.seed.mustStop = fmt.Sprintf("it is older than what this seed has promised: %s; it is a copy from before, and must not be used: %s", promised, right)
 }
@@ -51,8 +62,8 @@ func (d *diskCheck) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (
 		d.seed.stats.Drops[hearsay.DropBadSignature]++
 		return true
 	case twice:
-		d.seed.mustStop = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
-			"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, ledger.ShortHash(h.Hash), ledger.ShortHash(r.Own))
+		d.seed.mustStop = fmt.Sprintf("the key of this seed, which is %x, has signed two ledgers: of epoch %d hash %s, and hash %s is here; this data directory is a copy from before, "+
+			"or a copy of it is used elsewhere: end what uses that, and %s", d.seed.signer.Public(), h.Epoch, ledger.ShortHash(h.Hash), ledger.ShortHash(r.Own), d.right())
 		d.seed.heads.noteRival(now, &r)
 	default:
 		d.stop(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, d.seed.Epoch()))

@@ -1,12 +1,14 @@
 package quorum
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/testkit"
@@ -48,7 +50,7 @@ func TestOldCopy(t *testing.T) {
 		}
 		w.Start(m)
 		if w.RunUntil(900*time.Millisecond, func() bool { return m.Q.MustStop() != "" }); !strings.Contains(m.Q.MustStop(), want) ||
-			!strings.Contains(m.Q.MustStop(), "start this seed with an empty one") || m.Q.Ready() {
+			!strings.Contains(m.Q.MustStop(), "it is a copy from before") || !strings.Contains(m.Q.MustStop(), "start this seed with an empty one") || m.Q.Ready() {
 			t.Errorf("%s: it says %q", name, m.Q.MustStop())
 		}
 		w.Cut, w.Stepped = nil, nil
@@ -64,6 +66,34 @@ func TestOldCopy(t *testing.T) {
 		w.Wipe(m)
 		w.Start(m)
 		w.Must(20*time.Second, "with an empty directory it has its seat", w.agree)
+	}
+}
+
+// A seed that had caught up with all that was decided before its start, and is shown what its key has signed beyond
+// that, is no older copy: another process uses its key, and the seed says so, and which key it is.
+func TestKeyThatIsUsedElsewhere(t *testing.T) {
+	w := newWorld(t, 3, 9)
+	w.StartAll()
+	w.NewPerson()
+	w.Must(10*time.Second, "one is in", func() bool { return w.agree() && w.Machines[0].Q.Epoch() == 1 })
+	w.Run(time.Second)
+	m := w.Machines[1]
+	w.Crash(m)
+	w.Start(m)
+	w.NewPerson()
+	w.Must(20*time.Second, "one more is in", func() bool { return w.agree() && m.Q.Epoch() == 2 })
+	w.Run(time.Second)
+	h := hearsay.Head{Founding: w.Ledger().Founding, Epoch: 3, Hash: hearsay.Hash{7}, Slot: 1}
+	h.Sign(testNetwork, m.Signer)
+	w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: []hearsay.Head{h}})) })
+	why := m.Q.MustStop()
+	for _, want := range []string{"another process uses the key of this seed", fmt.Sprintf("%x", m.Signer.Public()), "it has signed epoch 3", "end that process"} {
+		if !strings.Contains(why, want) {
+			t.Errorf("it says %q; want %q", why, want)
+		}
+	}
+	if strings.Contains(why, "copy from before") {
+		t.Errorf("it says of a sound one %q", why)
 	}
 }
 
