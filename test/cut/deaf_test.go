@@ -142,6 +142,32 @@ func TestMemberWithoutStreams(t *testing.T) {
 	})
 }
 
+// TestMemberToWhichNoStreamsGet drops the streams that others open to one member; those that it opens go on, so that it
+// cannot know. The others tell it, and it says so until that is over.
+func TestMemberToWhichNoStreamsGet(t *testing.T) {
+	withOneApart(t, func(t *testing.T, binary string, halves [2]*half, cutOff *half) {
+		const own = "streams (TCP) do not get to this node from"
+		filter(t, cutOff, `chain in { type filter hook input priority 0; iifname "cable" tcp dport 7001 drop; }`)
+		told := process.Until(t, "told", othersWithin, func() string {
+			if status := cutOff.ask(t, binary, 0, "status"); !strings.Contains(status, own) {
+				return status
+			}
+			return ""
+		})
+		if why := cutOff.ask(t, binary, 0, "why", "b-1"); !strings.Contains(why, own) {
+			t.Errorf("its trouble is not told where one asks why:\n%s", why)
+		}
+		mend(t, cutOff)
+		well := process.Until(t, "well", streamlessWithin, func() string {
+			if status := cutOff.ask(t, binary, 0, "status"); strings.Contains(status, own) {
+				return status
+			}
+			return ""
+		})
+		t.Logf("told after %v; well %v after the end", told, well)
+	})
+}
+
 // TestSeedWithoutStreams drops all streams between one seed and the others, while datagrams go on: it says so of
 // itself, and the seed that leads names it.
 func TestSeedWithoutStreams(t *testing.T) {
