@@ -71,8 +71,8 @@
 //
 // Any member may write and delete any key, and so what it says of dots is believed, but for dots that are not written
 // yet: a process that hears of numbers which are its own and which it never used, or of another object under one of
-// them, does not take the message (Twin). It goes on under a new origin, and puts again what it wrote since it last
-// agreed with another (Renew), as that may be gone where such numbers were believed. Its caller bounds how often it
+// them, does not take the message (Twin). It goes on under a new origin, and puts again what it wrote in
+// the last minute (Renew), as that may be gone where such numbers were believed. Its caller bounds how often it
 // renews, as a liar can make it. A node whose data directory was set back has numbers of its own, and gets from
 // others what it has forgotten: nothing is lost, and nothing comes back. So have two processes that run at once under
 // one origin; the first renews, and may put again what was deleted that moment. Where one dot was written twice, the

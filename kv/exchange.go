@@ -60,6 +60,9 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 		r.retry(&result.Change, now)
 		result.Change.settle()
 	}
+	if result.Refused == Full || result.Refused == Origins {
+		return result // the other would say the same again, for ever; what lacks there it asks for
+	}
 	a := answer{Replica: r, m: m, budget: budget, reply: &core.Sync{}}
 	a.named()
 	if len(m.Sums) > 0 {
@@ -67,11 +70,6 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 	}
 	if m.Asks {
 		a.lacking()
-		if len(m.Of) == 0 {
-			if result.Equal = result.Refused == Taken && r.equals(m.Clock); result.Equal {
-				r.Agree()
-			}
-		}
 	}
 	// Where this did not fit nothing more is asked: the other would say the same again.
 	if asks := (result.Refused == Taken || result.Refused == Incomplete) && len(common(r.Lacks(m.Clock), m.Of)) > 0; asks || len(a.reply.Objects) > 0 {
@@ -83,13 +81,6 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 		result.Reply = a.reply
 	}
 	return result
-}
-
-// equals reports whether another, by its digest, has seen the same and holds the same live.
-func (r *Replica) equals(digest []core.Holding) bool {
-	return slices.EqualFunc(r.origins, digest, func(o *origin, h core.Holding) bool {
-		return o.id == h.Origin && o.sum == h.Sum && slices.Equal(r.clock.Of(o.id), h.Seen)
-	})
 }
 
 // common gives what of ranges is in others; no others: all.

@@ -375,3 +375,23 @@ func TestGapsAreBounded(t *testing.T) {
 	}
 	measure(t, r, other, 4<<10)
 }
+
+// An exchange of two that know as many writers as they may, and not the same, ends: neither takes anything of what has
+// a writer more, and says nothing to that.
+func TestExchangeOfFullReplicasEnds(t *testing.T) {
+	a, b := empty(1), empty(2)
+	put(t, a, Write{Key: "k", Value: []byte("a")})
+	put(t, b, Write{Key: "k", Value: []byte("b")})
+	converge(t, start, a, b)
+	a.cfg.MaxOrigins, b.cfg.MaxOrigins = 3, 3
+	a.Update(start, put(t, empty(3), Write{Key: "more", Value: []byte("v")}))
+	b.Update(start, put(t, empty(4), Write{Key: "more", Value: []byte("v")}))
+	put(t, a, Write{Key: "k", Value: []byte("new")})
+	messages := 0
+	for m, from, to := a.Ask(), a, b; m != nil; messages++ {
+		if messages > 20 {
+			t.Fatalf("no end: %+v", m)
+		}
+		m, from, to = to.Sync(start, m, 64<<10).Reply, to, from
+	}
+}

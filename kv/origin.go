@@ -15,6 +15,7 @@ const (
 	nodeBytes    = 10             // of the NodeID in an origin
 	forgetAfter  = 24 * time.Hour // that an origin is over, and has no live dot
 	maxForgotten = 4096           // origins that are remembered as forgotten
+	againSince   = time.Minute    // what was written in it is put again. A guess: others tell within it what they believe
 )
 
 // MaxSkip bounds the numbers that a process leaves out at its start, and from MaxReserved on the directory takes
@@ -189,15 +190,16 @@ func (r *Replica) reviveIf(change *Change, id clock.Origin, theirs []clock.Range
 }
 
 // Renew goes on under another origin, as others know numbers of this process otherwise (Result.Twin). What it wrote
-// under such since it last agreed with another (Confirmed), it puts again: there it may be gone. The origin is durable
-// with the Change; the updates are passed on.
+// in the last minute it puts again: where others believe such things, it may be gone. The origin is durable with the
+// Change; the updates are passed on.
 func (r *Replica) Renew(now time.Time, origin clock.Origin) (updates []*core.Update, change Change, err error) {
 	if len(r.origins) >= r.cfg.MaxOrigins {
 		return nil, change, fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, hearsay.ErrWriters)
 	}
 	var live []*object
 	if o := r.of(r.cfg.Origin); o != nil {
-		live = o.live.between(max(r.numbers.confirmed, r.numbers.earlier)+1, maxNumber)
+		since := uint64(now.Add(-againSince).UnixMilli()) << core.TimeBits
+		live = slices.DeleteFunc(o.live.between(r.numbers.earlier+1, maxNumber), func(o *object) bool { return o.Time < since })
 	}
 	r.cfg.Origin, r.numbers = origin, numbers{}
 	for len(live) > 0 {
@@ -220,10 +222,3 @@ func (r *Replica) Renew(now time.Time, origin clock.Origin) (updates []*core.Upd
 	}
 	return updates, change, nil
 }
-
-// Agree notes that another has seen the same as this replica, and holds the same live.
-func (r *Replica) Agree() { r.numbers.confirmed = r.numbers.last }
-
-// Confirmed is the last own number that another had seen when both agreed. It is saved once in a while: what is lost of
-// it is written again without need.
-func (r *Replica) Confirmed() uint64 { return r.numbers.confirmed }

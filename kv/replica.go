@@ -118,11 +118,10 @@ func (c *Change) settle() {
 
 // Saved is what was durable of a replica.
 type Saved struct {
-	Clock     *clock.Context
-	Objects   []*core.Object // the live ones, in any order
-	Reserved  uint64
-	Confirmed uint64
-	Over      []Over
+	Clock    *clock.Context
+	Objects  []*core.Object // the live ones, in any order
+	Reserved uint64
+	Over     []Over
 }
 
 // New gives the replica of what was saved; the zero Saved is an empty one. The numbers that the life before reserved
@@ -149,7 +148,7 @@ func New(cfg Config, saved Saved) (*Replica, Change) {
 		r.now = max(r.now, o.Time)
 	}
 	last := saved.Reserved + cfg.Skip%MaxSkip
-	r.numbers = numbers{last: last, reserved: last, confirmed: saved.Confirmed, earlier: last}
+	r.numbers = numbers{last: last, reserved: last, earlier: last}
 	r.numbers.reserve(&change, cfg.Reserve)
 	return r, change
 }

@@ -44,7 +44,6 @@ type Result struct {
 	Fresh   bool       // of an update: it was not here yet; pass it on
 	Ask     bool       // it names what is unseen here: begin an exchange with its sender, unless one is under way
 	Twin    bool       // others know numbers of this replica's process otherwise than it does: Renew. Nothing was taken
-	Equal   bool       // the sender has seen the same, and holds the same live: the exchange is complete
 	Reply   *core.Sync // to send back, or nil
 }
 

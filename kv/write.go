@@ -17,10 +17,9 @@ const maxSiblings = maxContext // of a key, to which a write may add one
 
 // numbers are those of this replica's own dots.
 type numbers struct {
-	last      uint64 // used, or left out
-	reserved  uint64 // on disk, up to here
-	confirmed uint64 // see Confirmed
-	earlier   uint64 // up to here they are of other processes on this directory, or on a copy of it
+	last     uint64 // used, or left out
+	reserved uint64 // on disk, up to here
+	earlier  uint64 // up to here they are of other processes on this directory, or on a copy of it
 
 	since time.Time // Forget was called first
 }

@@ -141,7 +141,7 @@ func (s *written) loads(m *machine, records []core.Record, now time.Duration) {
 			continue // that was told when it was kept
 		}
 		live[n]++
-		if stock.gone[n] && !slices.Contains(stock.unsynced, n) {
+		if stock.gone[n] && !slices.Contains(stock.unsynced, n) && !s.check.identities[s.values[n].identity].twinned {
 			s.check.violate(now, m, RuleDeleted, "starts with %s, which it has let go of", s.values[n].text)
 		}
 	}

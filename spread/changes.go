@@ -18,7 +18,7 @@ func (s *Store) changed(now time.Time, change *kv.Change) {
 	if len(change.Live)+len(change.Gone)+len(change.Clock) > 0 {
 		s.news, s.wait = now, askEvery
 	}
-	s.persist(now, change)
+	s.persist(change)
 	if s.watched {
 		s.tell(now, change)
 	}
@@ -33,12 +33,12 @@ func (s *Store) changedBy(now time.Time, updates []*core.Update, change *kv.Chan
 }
 
 // persist makes the records of a change.
-func (s *Store) persist(now time.Time, change *kv.Change) {
+func (s *Store) persist(change *kv.Change) {
 	if change.Reserved > 0 {
 		s.reserved = change.Reserved
 	}
 	if change.Reserved > 0 || !s.kept {
-		s.keepOwn(now)
+		s.keepOwn()
 	}
 	for _, o := range change.Gone {
 		s.out.Persist = append(s.out.Persist, &core.KeptObject{Object: o, Gone: true})
@@ -56,9 +56,9 @@ func (s *Store) persist(now time.Time, change *kv.Change) {
 }
 
 // keepOwn keeps what is known of this node's own writes.
-func (s *Store) keepOwn(now time.Time) {
-	s.kept, s.told = true, now
-	s.out.Persist = append(s.out.Persist, &core.KeptStore{Origin: s.origin, Reserved: s.reserved, Confirmed: s.replica.Confirmed()})
+func (s *Store) keepOwn() {
+	s.kept = true
+	s.out.Persist = append(s.out.Persist, &core.KeptStore{Origin: s.origin, Reserved: s.reserved})
 }
 
 // tell makes an event of each key that a change touches, as it is now.

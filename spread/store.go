@@ -27,8 +27,7 @@ const (
 	metMost    = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
 	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
-	renewEvery = time.Hour
-	keepEvery  = time.Minute // between two times that it is kept what others have of this node's
+	renewEvery = 20 * time.Second
 )
 
 // syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs half a
@@ -90,11 +89,10 @@ type Store struct {
 
 	replica  *kv.Replica
 	origin   clock.Origin
-	origins  uint64    // drawn
-	reserved uint64    // numbers of the origin, up to here
-	kept     bool      // KeptStore is on disk
-	told     time.Time // when what others have of it was kept
-	watched  bool      // each change is an event
+	origins  uint64 // drawn
+	reserved uint64 // numbers of the origin, up to here
+	kept     bool   // KeptStore is on disk
+	watched  bool   // each change is an event
 
 	news     time.Time // when something last changed
 	pings    uint8     // since one carried the hash
@@ -139,12 +137,12 @@ func New(cfg Config, self hearsay.NodeID, directory Directory,
 		}
 		s.origin, skip = s.newOrigin(), 0
 	} else {
-		s.origin, s.kept, saved.Reserved, saved.Confirmed = own.Origin, true, own.Reserved, own.Confirmed
+		s.origin, s.kept, saved.Reserved = own.Origin, true, own.Reserved
 	}
 	var change kv.Change
 	s.replica, change = kv.New(s.config(skip), saved)
 	if s.kept {
-		s.persist(now, &change)
+		s.persist(&change)
 	} else {
 		s.reserved = change.Reserved // with the first write
 	}
@@ -242,9 +240,6 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
 	case asks && len(s.replica.Lacks(m.Clock)) > 0:
 		s.from, s.until, s.gained = p.From, now.Add(answerIn), gained
 	}
-	if result.Equal {
-		s.agree(now)
-	}
 	if result.Reply != nil {
 		s.out.Send = append(s.out.Send, p.Reply(result.Reply))
 	}
@@ -294,14 +289,6 @@ func (s *Store) renew(now time.Time) {
 	s.changedBy(now, updates, &change)
 }
 
-// agree notes that another has the same: what was written until then is not put again.
-func (s *Store) agree(now time.Time) {
-	before := s.replica.Confirmed()
-	if s.replica.Agree(); s.replica.Confirmed() > before && now.Sub(s.told) >= keepEvery {
-		s.keepOwn(now)
-	}
-}
-
 // pass sends an update on. What others have not got by then they find by comparing.
 func (s *Store) pass(update *core.Update, from hearsay.NodeID) {
 	if update.Size() > s.cfg.Push {
@@ -344,11 +331,7 @@ func (s *Store) PingHash(now time.Time) uint64 {
 
 // Pinged compares the hash in a ping with this node's.
 func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
-	switch {
-	case hash == 0:
-	case hash == s.replica.Hash().Low:
-		s.agree(now)
-	case now.Sub(s.news) >= quiet:
+	if hash != 0 && hash != s.replica.Hash().Low && now.Sub(s.news) >= quiet {
 		s.ask(now, from)
 	}
 }

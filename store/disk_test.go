@@ -95,7 +95,7 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 		return &core.Object{Dot: clock.Dot{Origin: origin, Counter: n}, Key: "k", Value: []byte("v"), Time: 1 << 20, First: n, Last: n}
 	}
 	want := []core.Record{
-		&core.KeptStore{Origin: origin, Reserved: 4096, Confirmed: 1},
+		&core.KeptStore{Origin: origin, Reserved: 4096},
 		&core.KeptObject{Object: object(2)},
 		&core.KeptSeen{Origin: origin, Ranges: []clock.Range{{Low: 1, High: 2}}},
 		&core.KeptOver{Origin: clock.Origin{2}, Since: 1000, Seen: []clock.Range{{Low: 1, High: 7}}},

@@ -79,7 +79,7 @@ func DecodeRecord(bucket Bucket, key, value []byte) (core.Record, error) {
 		case keyNumbers:
 			record = &core.ReservedNumbers{Upto: v.uint64()}
 		case keyStore:
-			record = &core.KeptStore{Origin: clock.Origin(v.id()), Reserved: v.uint64(), Confirmed: v.uint64()}
+			record = &core.KeptStore{Origin: clock.Origin(v.id()), Reserved: v.uint64()}
 		default:
 			return nil, fmt.Errorf("bucket %s: unknown key %q", bucket, key)
 		}

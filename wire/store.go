@@ -408,8 +408,7 @@ func (s *syncReader) list(l *core.LiveRange) {
 func appendStoreRecord(k, v []byte, r core.Record) (bucket Bucket, key, value []byte, drop bool) {
 	switch r := r.(type) {
 	case *core.KeptStore:
-		v = binary.BigEndian.AppendUint64(append(v, r.Origin[:]...), r.Reserved)
-		return BucketSelf, append(k, keyStore...), binary.BigEndian.AppendUint64(v, r.Confirmed), false
+		return BucketSelf, append(k, keyStore...), binary.BigEndian.AppendUint64(append(v, r.Origin[:]...), r.Reserved), false
 	case *core.KeptObject:
 		o := r.Object
 		k = binary.BigEndian.AppendUint64(append(k, o.Dot.Origin[:]...), o.Dot.Counter)

@@ -68,7 +68,7 @@ func storeSamples() []sample {
 
 func sampleStoreRecords() []recordSample {
 	return []recordSample{
-		{"store", &core.KeptStore{Origin: originA, Reserved: 4096, Confirmed: 300}, "key 5 · origin 16 · reserved 8 · confirmed 8"},
+		{"store", &core.KeptStore{Origin: originA, Reserved: 4096}, "key 5 · origin 16 · reserved 8"},
 		{"value", &core.KeptObject{Object: sampleObject(300)}, "origin 16 · number 8 · before u · after u · time 8 · " + objectLayout},
 		{
 			"seen", &core.KeptSeen{Origin: originA, Ranges: []clock.Range{{Low: 1, High: 300}, {Low: 400, High: 400}}},

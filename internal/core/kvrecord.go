@@ -16,9 +16,8 @@ type KeptSeen struct {
 
 // KeptStore is what a node keeps of its own writes. There is one.
 type KeptStore struct {
-	Origin    clock.Origin // under which it writes
-	Reserved  uint64       // numbers up to here may be used
-	Confirmed uint64       // numbers up to here are known to others
+	Origin   clock.Origin // under which it writes
+	Reserved uint64       // numbers up to here may be used
 }
 
 // KeptOver is an origin that writes no more, keyed by that.
