@@ -115,7 +115,7 @@ func (s *siege) judge() {
 	c := s.w.check
 	for i := range c.violations {
 		switch v := &c.violations[i]; v.Rule {
-		case RuleIncarnation, RuleReturn, RuleProgress:
+		case RuleIncarnation, RuleReturn, RuleProgress, RuleBatch:
 			s.broken = append(s.broken, *v)
 		case RuleBounds:
 			if !s.invents {
