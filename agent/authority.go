@@ -148,7 +148,7 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 		open := a.put(func(now time.Time) {
 			var fx *core.Effects
 			id, fx, err = put(now)
-			settled = err == nil && a.settled(done, id)
+			settled = err == nil && a.loop.settled(done, id)
 			a.loop.carryOut(fx)
 		})
 		switch {
@@ -173,7 +173,7 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 		}
 		if e.Kind == hearsay.EventLagged {
 			settled := false
-			if a.ask(func(time.Time) { settled = a.settled(done, id) }); settled {
+			if a.ask(func(time.Time) { settled = a.loop.settled(done, id) }); settled {
 				return nil
 			}
 		}
@@ -186,9 +186,9 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 
 // settled reports whether it is as the event would say, and stays so: nothing else
 // that was asked before is on its way. It is called in the loop.
-func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
-	barred := slices.ContainsFunc(a.loop.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == id })
-	return barred == (done == hearsay.EventBarred) && !a.loop.node.Seeded().Barring(id)
+func (l *loop) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
+	barred := slices.ContainsFunc(l.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == id })
+	return barred == (done == hearsay.EventBarred) && !l.node.Seeded().Barring(id)
 }
 
 // Barred gives the nodes that are admitted no more, ordered by NodeID, as a seed has them, each with its name

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"hearsay"
 	"hearsay/internal/core"
 )
 
@@ -26,7 +25,7 @@ const (
 	bodiesOf    = 16              // of them of one source
 	bodiesStall = 2 * time.Second // guess: so long one may take while others wait: 65 KB/s for the longest
 
-	bodyMost = max(sayBodyMax, hearsay.MaxValue) // bytes of the longest
+	bodyMost = max(sayBodyMax, earlierBodyMax) // bytes of the longest
 
 	placeFor = 10 * time.Second // guess: so long a client keeps its place while others wait for it
 	// for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time

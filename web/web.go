@@ -27,6 +27,7 @@
 //	GET  /metrics                  its figures for Prometheus
 //	GET  /healthz  /readyz         it serves; it has joined, and of a seed: a quorum is heard
 //	GET  /                         the page
+//	GET  /api/status  POST /api/…  those of an earlier program, see earlier.go
 //
 // With fresh=1, which seeds take, nothing is missing that was ruled before the
 // question; if no quorum of them says so within two seconds, the answer is 503.
@@ -49,6 +50,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,6 +106,9 @@ type Backend interface {
 	GetNewer(ctx context.Context, key string, context []byte) (hearsay.Stored, error)
 	Keys(prefix, after string, limit int) ([]hearsay.KeyInfo, error)
 	Write(ctx context.Context, writes ...hearsay.Write) (contexts [][]byte, err error)
+
+	// Writers gives how far this node has seen the writes of each writer of the store.
+	Writers() (map[string]uint64, error)
 
 	// Topology gives the links between members as far as this node can tell,
 	// each once: those that everybody computes, and its own.
@@ -171,11 +176,22 @@ func Server(b Backend, info Info) *http.Server {
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerLenMax,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		BaseContext:       func(net.Listener) context.Context { return context.WithValue(ctx, lifeKey{}, ctx) },
 	}
 	(&conns{most: info.ConnsMax}).limit(server)
 	server.RegisterOnShutdown(stop)
 	return server
+}
+
+// lifeKey is where the context of a request has that of its server.
+type lifeKey struct{}
+
+// lifeOf gives the context of the server, for what goes on after a request; without one it never ends.
+func lifeOf(ctx context.Context) context.Context {
+	if life, is := ctx.Value(lifeKey{}).(context.Context); is {
+		return life
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // Handler serves the API and the page of one node.
@@ -188,7 +204,7 @@ func Handler(b Backend, info Info) http.Handler {
 	a.bodies = gate{max: bodiesMax, ofSource: bodiesOf, patience: bodiesStall}
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
-	for _, route := range append(a.routes(), pageRoutes()...) {
+	for _, route := range slices.Concat(a.routes(), a.earlierRoutes(), pageRoutes()) {
 		mux.Handle(route.method+" "+route.path, route)
 		methods[route.path] = append(methods[route.path], route.method)
 		if route.method == http.MethodGet {
@@ -211,6 +227,7 @@ type api struct {
 	streams  streams
 	watches  streams // of changes of keys
 	seatKeys seatKeys
+	earlier  earlier
 }
 
 // route is one thing that can be asked. Answer returns nil once it has

@@ -147,6 +147,8 @@ func (v *village) Write(_ context.Context, writes ...hearsay.Write) ([][]byte, e
 	return make([][]byte, len(writes)), v.storeBy
 }
 
+func (v *village) Writers() (map[string]uint64, error) { return nil, v.storeBy }
+
 func (v *village) Topology() []hearsay.Link { return v.links }
 
 // happen adds an event.

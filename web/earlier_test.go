@@ -1,0 +1,192 @@
+package web_test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+const sendsJSON = "Content-Type: application/json"
+
+// post sends JSON and gives the answer's text, which has this status.
+func (k *keeper) post(path, body string, status int) string {
+	k.t.Helper()
+	answer := k.send(http.MethodPost, path, body, sendsJSON)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != status {
+		k.t.Errorf("POST %s %.80s: %d, want %d: %s (%v)", path, body, answer.StatusCode, status, text, err)
+	}
+	return string(text)
+}
+
+// earlierStatus is what the earlier program's test reads.
+type earlierStatus struct {
+	NodeID  string `json:"node_id"`
+	Members map[string]struct {
+		ID, Host string
+		Port     int
+		IsAlive  bool    `json:"is_alive"`
+		LastSeen float64 `json:"last_seen"`
+		Clock    map[string]int
+	}
+	QueueSize *int                       `json:"gossip_queue_size"`
+	LocalData map[string]json.RawMessage `json:"local_data"`
+	Stats     map[string]int
+	Clock     map[string]int `json:"vector_clock"`
+}
+
+func (k *keeper) earlierStatus() (s earlierStatus, text string) {
+	k.t.Helper()
+	answer := k.send(http.MethodGet, "/api/status", "")
+	defer answer.Body.Close()
+	all, err := io.ReadAll(answer.Body)
+	if err == nil {
+		err = json.Unmarshal(all, &s)
+	}
+	if err != nil || answer.StatusCode != http.StatusOK {
+		k.t.Fatalf("%d: %v: %s", answer.StatusCode, err, all)
+	}
+	return s, string(all)
+}
+
+// What the earlier program's clients write is what this node's store has, byte for byte, and the other way round.
+func TestEarlierData(t *testing.T) {
+	k := newKeeper(t)
+	value := `{ "b":[1.50, 1e400,"\u00e9<"],"a":null }`
+	if got := k.post("/api/add_data", `{"extra":1,"key":"one\"","value":`+value+`}`, 200); got != `{"status":"success","key":"one\"","value":`+value+"}\n" {
+		t.Errorf("it answers %s", got)
+	}
+	k.post("/api/add_data", `{"key":"nothing","value":null}`, 200)
+	for key, bytes := range map[string]string{"text": "plain <text>", "bytes": "\xff\x00"} {
+		if err := k.node.Put(t.Context(), key, []byte(bytes), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stored, err := k.node.Get(`one"`); err != nil || len(stored.Siblings) != 1 || string(stored.Siblings[0].Value) != value {
+		t.Errorf("the store has %+v: %v", stored, err)
+	}
+	s, text := k.earlierStatus()
+	if !strings.Contains(text, `"one\"":`+value) || len(s.LocalData) != 4 || string(s.LocalData["nothing"]) != "null" ||
+		string(s.LocalData["text"]) != `"plain \u003ctext\u003e"` || string(s.LocalData["bytes"]) != `"/wA="` {
+		t.Errorf("its data: %s", text)
+	}
+	me := s.Members[s.NodeID]
+	_, port, _ := net.SplitHostPort(k.host)
+	if s.NodeID != "ada" || len(s.Members) != 1 || me.ID != "ada" || me.Host != "localhost" || !me.IsAlive || me.LastSeen < 1e9 || port == "" || s.QueueSize == nil {
+		t.Errorf("its members: %s", text)
+	}
+	if s.Clock["ada"] != 4 || len(s.Clock) != 1 || len(s.Stats) != 4 {
+		t.Errorf("after four writes of its own its clock is %v; %v", s.Clock, s.Stats)
+	}
+	k.post("/api/gossip", `{"id":"f1","data":{"operation":"node_failed","node_id":"bob"},"sender_id":"bob"}`, 200)
+	if got := k.post("/api/ping", "{}", 200); !strings.Contains(got, `"status":"alive","node_id":"ada","timestamp":`) {
+		t.Errorf("a ping: %s", got)
+	}
+	k.post("/api/ping", "", 200)
+	for target, want := range map[string]string{"ada": "true", "bob": "false"} {
+		if got := k.post("/api/indirect_ping", `{"target":"`+target+`","requester":"x"}`, 200); got != `{"success":`+want+"}\n" {
+			t.Errorf("whether %s answers: %s", target, got)
+		}
+	}
+	k.post("/api/sync_members", `{"members":{"bob":{"id":"bob","host":"localhost","port":1,"is_alive":true,"last_seen":1.5,"vector_clock":{}}}}`, 200)
+}
+
+// A message goes round for a while. It writes once, and nothing where the value is there already.
+func TestEarlierGossipWritesOnce(t *testing.T) {
+	k := newKeeper(t)
+	message := func(id, value string) string {
+		return `{"id":"` + id + `","data":{"key":"k","value":` + value + `,"operation":"update"},"timestamp":1.5,"sender_id":"bob","excitement_level":10,"propagation_count":1,"recipients_seen":["x"]}`
+	}
+	holds := func(want string) {
+		t.Helper()
+		if stored, err := k.node.Get("k"); err != nil || len(stored.Siblings) != 1 || string(stored.Siblings[0].Value) != want {
+			t.Errorf("the store has %+v, want %s: %v", stored, want, err)
+		}
+	}
+	k.post("/api/gossip", message("a", "1"), 200)
+	holds("1")
+	k.post("/api/add_data", `{"key":"k","value":2}`, 200)
+	k.post("/api/gossip", message("a", "1"), 200)
+	holds("2")
+	k.post("/api/gossip", message("b", "2"), 200)
+	if s, _ := k.earlierStatus(); s.Clock["ada"] != 2 {
+		t.Errorf("two values are %v writes", s.Clock)
+	}
+	k.post("/api/gossip", message("c", `"`+strings.Repeat("x", hearsay.MaxValue)+`"`), 413)
+	k.post("/api/gossip", message("c", "3"), 200) // what could not be written has not come
+	holds("3")
+}
+
+// What is wrong is told as that program told it, and writes nothing.
+func TestEarlierErrors(t *testing.T) {
+	k := newKeeper(t)
+	for _, bad := range []struct{ path, body string }{
+		{"add_data", `{"key":"k"}`},
+		{"add_data", `{"value":1}`},
+		{"add_data", `{"key":1,"value":1}`},
+		{"add_data", `{"key":"k","value":`},
+		{"add_data", `[]`},
+		{"add_data", `{"key":"","value":1}`},
+		{"add_data", ""},
+		{"add_data", `{"key":"k","value":1}x`},
+		{"gossip", `{"data":{"key":"k","value":1,"operation":"update"}}`},
+		{"gossip", `{"id":"a","data":{"key":"k","value":1,"operation":"drop"}}`},
+		{"gossip", `{"id":"a","data":{"key":"k","operation":"update"}}`},
+		{"gossip", `{"id":"` + strings.Repeat("x", 129) + `","data":{"operation":"node_failed"}}`},
+		{"gossip", `{"id":"a"}`},
+		{"join", `{"node_id":"x","host":"localhost"}`},
+		{"join", `{"node_id":"x","host":"localhost","port":65536}`},
+		{"sync_members", `{}`},
+		{"sync_members", `{"members":[]}`},
+		{"indirect_ping", `{}`},
+	} {
+		var wrong struct{ Status, Message string }
+		if text := k.post("/api/"+bad.path, bad.body, 400); json.Unmarshal([]byte(text), &wrong) != nil || wrong.Status != "error" || wrong.Message == "" {
+			t.Errorf("%s %.60s: %s", bad.path, bad.body, text)
+		}
+	}
+	if s, _ := k.earlierStatus(); len(s.LocalData) != 0 {
+		t.Errorf("it has written %v", s.LocalData)
+	}
+}
+
+// A node that joins is sent the members, also if it listens only after it was answered; and only where it asks from.
+func TestEarlierJoin(t *testing.T) {
+	k := newKeeper(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 1)
+	joiner := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		got <- r.Method + " " + r.URL.Path + " " + string(text)
+	}))
+	joiner.Listener.Close()
+	joiner.Listener = listener
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	if text := k.post("/api/join", `{"node_id":"bob","host":"localhost","port":`+port+`}`, 200); text != `{"status":"success"}`+"\n" {
+		t.Errorf("it answers %s", text)
+	}
+	joiner.Start()
+	defer joiner.Close()
+	select {
+	case text := <-got:
+		if !strings.HasPrefix(text, `POST /api/sync_members {"members":{"ada":{"id":"ada","host":"localhost","port":`) {
+			t.Errorf("it was sent %s", text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it was sent nothing")
+	}
+	if text := k.post("/api/join", `{"node_id":"bob","host":"192.0.2.7","port":`+port+`}`, 500); !strings.Contains(text, "and this is elsewhere") {
+		t.Errorf("elsewhere: %s", text)
+	}
+}
