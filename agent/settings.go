@@ -211,6 +211,7 @@ func storeKnobs(c *Config) []Knob {
 		count("store.bytes", &s.Bytes, hearsay.MaxRecord, 1<<36, "bytes of their keys and values", "guess"),
 		count("store.writers", &s.Origins, 1, 1<<14, "lives of data directories of which writes are known", "guess"),
 		duration("store.drift", &s.Drift, 0, 24*time.Hour, "clocks of members differ by at most this; a value is let go of so long after its end", "guess"),
+		duration("store.forget", &s.Forget, time.Minute, 366*24*time.Hour, "from when a removed member has no value left in the store: for how long it counts as a writer", "guess"),
 		count("store.message", &s.Give, 4<<10, 128<<10, "bytes of one message by which two nodes become equal; a longer value goes alone", "guess"),
 		count("store.push", &s.Push, 1<<10, 64<<10, "bytes of a write that is passed on at once; the next nodes ask for a longer one", "guess"),
 	}

@@ -3,12 +3,11 @@ package agent
 import (
 	"time"
 
-	"hearsay/clock"
 	"hearsay/kv"
 )
 
 // writerDigits is how many hexadecimal digits of a NodeID an origin of the store has.
-const writerDigits = 2 * (len(clock.Origin{}) - len(kv.Life{}))
+const writerDigits = 2 * len(kv.Writer{})
 
 // Writers gives how far this node has seen the writes of each writer of the store: the highest number, added up over
 // the lives of its data directory. A writer is called by its name if it is a member, else by the first 20 hexadecimal

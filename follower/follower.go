@@ -157,7 +157,7 @@ func (f *Follower) load(records []core.Record) {
 	for _, p := range pins {
 		// it says nothing of the ledger that the list is of
 		if slot := p.Seat.Slot; !changed && int(slot) < len(f.cfg.Seeds) && f.seats.replaced(int(slot), &p) {
-			f.out.Persist = append(append(f.out.Persist, f.chain.ForgetHeads(slot)...), &core.KeptHead{Head: hearsay.Head{Slot: slot}})
+			f.out.Persist = append(f.out.Persist, f.chain.ForgetHeads(slot)...)
 		}
 	}
 	if f.chain.Begin(f.chain.KeptFounding()); changed {

@@ -104,3 +104,30 @@ func TestWalkIsNotLed(t *testing.T) {
 	w.NewPerson()
 	w.Must(5*time.Second, "it follows still", w.Follow)
 }
+
+// What the former life of a seat has signed is not on the disk of a peer any more once another life has the seat: a later
+// life of the peer would take it for the new one's.
+func TestSignedByTheFormerSeatIsForgotten(t *testing.T) {
+	w := followed(t, 55, 3)
+	f := w.newFollower()
+	w.Must(5*time.Second, "it follows", w.Follow)
+	lost, ruled := w.Machines[0], w.Machines[1].Q.Epoch()
+	former := lost.Signer.Public()
+	w.Must(5*time.Second, "its signature is known", func() bool { return f.chain.Heads[0].Epoch > 0 })
+	w.Wipe(lost)
+	w.Epochs[0] = 0
+	w.Start(lost)
+	w.Must(20*time.Second, "another has the seat", func() bool { return w.Machines[1].Q.Epoch() > ruled })
+	w.Crash(lost) // so that it does not sign
+	w.Must(20*time.Second, "the peer follows", func() bool { return f.Epoch() > ruled })
+	w.Run(time.Second)
+	f.Start()
+	if key := f.seats.pins[0].Seat.Key; key == former || key.IsZero() {
+		t.Fatal("it has not heard of the new seat: the test shows nothing")
+	}
+	for _, h := range f.chain.Newest() {
+		if h.Slot == 0 && h.Verify(testNetwork, f.signer, former) {
+			t.Errorf("it has a signature of the former one, of epoch %d", h.Epoch)
+		}
+	}
+}

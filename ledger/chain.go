@@ -387,13 +387,14 @@ func (c *Chain) Holds(heads []hearsay.Head) bool {
 	return len(heads) == 0 || taken >= hearsay.QuorumOf(c.seeds)
 }
 
-// ForgetHeads drops what a seat has signed: another life has it now. It gives the
-// record that drops what it has signed against the ledger here, if it has and
-// that is no fork; else nothing.
+// ForgetHeads drops what a seat has signed: another life has it now. It gives the records that drop it on
+// disk, where a later life of this node would take it for what the new one has signed; what was signed against the
+// ledger here stays if that is a fork.
 func (c *Chain) ForgetHeads(slot uint8) (gone []core.Record) {
 	c.Heads[slot], c.Ahead[slot], c.early[slot] = hearsay.Head{}, hearsay.Head{}, [earlyMost]hearsay.Head{}
+	gone = append(gone, &core.KeptHead{Head: hearsay.Head{Slot: slot}})
 	if c.Forked() {
-		return nil
+		return gone
 	}
 	c.OtherLogs[slot] = ""
 	if c.Rivals[slot].Head.Epoch > 0 {
