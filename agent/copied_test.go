@@ -22,7 +22,7 @@ import (
 // machine, and not closed.
 func cutPower(t *testing.T, dir string) {
 	t.Helper()
-	const bucket, key, size, boot, closed = "identity", "place", 41, 24, 40
+	const bucket, key, size, boot, closed = "identity", "place", 49, 24, 40
 	file := filepath.Join(dir, "hearsay.db")
 	data, err := os.ReadFile(file)
 	if err != nil {

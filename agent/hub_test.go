@@ -38,7 +38,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 		At: time.Unix(12345, 678), Kind: hearsay.EventMemberDead,
 		Subject: hearsay.NodeID{1}, Name: "a", By: hearsay.NodeID{2}, ByName: "b", State: hearsay.StateDead,
 		Incarnation: 1 << 60, Addr: netip.MustParseAddrPort("[fe80::1%eth0]:7"), Round: 1 << 63, Verdict: hearsay.VerdictReachable,
-		Count: 3, Heard: 2, Past: true, Before: true, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
+		Count: 3, Heard: 2, Past: true, Before: true, CutOff: true, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
 		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")}, Rule: hearsay.RuleWatch, Case: 7, Epoch: 8, Outcome: hearsay.OutcomeWait, Reason: hearsay.ReasonBarred,
 		Ballot: &hearsay.Ballot{Case: 7}, Ruling: &hearsay.Ruling{Epoch: 8},
 	}
