@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -243,6 +244,27 @@ func TestListThenWatch(t *testing.T) {
 		if k.Key != "k/end" && known[k.Key] != k.Context.String() {
 			t.Errorf("%s is known as %s, and is %s", k.Key, known[k.Key], k.Context)
 		}
+	}
+}
+
+// The end of a value is a change.
+func TestWatchEnds(t *testing.T) {
+	a := start(t, quick("a"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	changes, err := a.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, a, hearsay.Write{Key: "k", Value: []byte("v"), TTL: 200 * time.Millisecond})
+	var told []int
+	for e := range changes {
+		if told = append(told, e.Change.Siblings); len(told) == 2 {
+			break
+		}
+	}
+	if !slices.Equal(told, []int{1, 0}) || held(t, a, "k") != "" {
+		t.Errorf("told of values: %v", told)
 	}
 }
 

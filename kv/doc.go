@@ -96,7 +96,7 @@
 //	replica.go   what is live and seen, and changes of it   index.go     objects in order, with sums
 //	write.go     put, delete, several keys                  context.go   the dots that a client has read
 //	read.go      get, siblings, list                        expire.go    objects with an end
-//	newer.go     what came after a context
+//	newer.go     what came after a context                  ended.go     values whose time is over
 //	update.go    records of others                          exchange.go  what each lacks
 //	validate.go  what of a Sync is not taken                compare.go   what only one holds live
 //	origin.go    lives of writers                           sum.go       hashes

@@ -35,8 +35,10 @@ type Gossip struct {
 	store   *spread.Store // nil: a seed has none
 	stats   *hearsay.Stats
 	catchUp catchUp
-	out     *core.Effects
-	writers writers // of the store
+	// values whose time was over up to then are told
+	endedUpto time.Time
+	out       *core.Effects
+	writers   writers // of the store
 }
 
 // Names gives the names of the youngest rumors held, at most limit of

@@ -59,6 +59,11 @@ func (g *Gossip) storeHash(now time.Time) uint64 {
 func (g *Gossip) tickStore(now time.Time) {
 	if g.store != nil {
 		g.store.Tick(now)
+		if !g.endedUpto.IsZero() {
+			g.endedUpto = g.store.Ended(g.endedUpto, now)
+		} else {
+			g.endedUpto = now
+		}
 		g.lookCaughtUp(now)
 	}
 }

@@ -66,9 +66,26 @@ func (s *Store) tell(now time.Time, change *kv.Change) {
 	var keys []string
 	for _, list := range [][]*core.Object{change.Live, change.Gone} {
 		for _, o := range list {
-			keys = append(keys, o.Key)
+			if o.Expires == 0 || o.Expires > now.UnixMilli() { // else that was told when its time was over: see Ended
+				keys = append(keys, o.Key)
+			}
 		}
 	}
+	s.tellKeys(now, keys)
+}
+
+// Ended tells of the values whose time was over after one time and up to now, or as far as it gives.
+func (s *Store) Ended(after, now time.Time) (upto time.Time) {
+	var keys []string
+	if s.watched {
+		keys, upto = s.replica.Ended(after, now)
+		s.tellKeys(now, keys)
+		return upto
+	}
+	return now
+}
+
+func (s *Store) tellKeys(now time.Time, keys []string) {
 	slices.SortFunc(keys, strings.Compare)
 	for _, key := range slices.Compact(keys) {
 		c := &hearsay.KeyChange{Key: key, Context: s.replica.Context(now, key)}
