@@ -83,7 +83,7 @@ func (a *api) open(among *streams, w http.ResponseWriter, r *http.Request) (s *s
 	if !entered {
 		cancel()
 		w.Header().Set("Retry-After", "10")
-		return nil, nil, &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d streams of events are open, as many as one node serves", among.most)}
+		return nil, nil, &problem{http.StatusServiceUnavailable, among.full()}
 	}
 	s = &stream{api: a, r: r, ctx: ctx, w: &paced{ResponseWriter: w, control: control}}
 	return s, func() { among.leave(place); cancel() }, nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -12,7 +13,7 @@ const (
 	streamsMax      = 64  // each costs a goroutine and a place among the node's subscribers
 	streamsOfSource = 16  // that one source keeps while others want a place
 	watchesMax      = 512 // of changes of keys, and requests that wait for one: a goroutine, and a map's entry
-	watchesOfSource = 128
+	watchesOfSource = 192 // at most, whether others want one or not: it keeps connections for the rest (connsOfSource)
 
 	// So long a source may have more than its share: pages that are loaded anew
 	// open a stream before the earlier one is closed.
@@ -22,8 +23,9 @@ const (
 // streams are those that are open, the oldest first. One that loses its place to a
 // newer one comes back with Last-Event-ID if its client is there, and misses nothing.
 type streams struct {
-	most     int // at a time
-	ofSource int // that one source keeps while others want a place
+	most         int // at a time
+	ofSource     int // that one source keeps while others want a place
+	mostOfSource int // that one source has at most; 0: as many as there are
 
 	mu   sync.Mutex
 	open []*streamPlace
@@ -37,10 +39,14 @@ type streamPlace struct {
 
 // enter opens a stream, which end must end, also while the client is waited for. Where
 // there is no room, a client takes the place of the oldest of its own source; one
-// whose source has fewer than its share, that of the source with the most.
+// whose source has fewer than its share, that of the source with the most. One whose source has all that it may have
+// gets none.
 func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mostOfSource > 0 && s.count(source) >= s.mostOfSource {
+		return nil, false
+	}
 	if len(s.open) >= s.most {
 		victim := s.victim(source, time.Now())
 		if victim == nil {
@@ -60,6 +66,15 @@ func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 		}
 	}
 	return p, true
+}
+
+// full says why there was no place.
+func (s *streams) full() string {
+	if s.mostOfSource == 0 {
+		return fmt.Sprintf("%d streams of events are open, as many as one node serves", s.most)
+	}
+	return fmt.Sprintf("%d streams of changes and requests that wait are open, as many as one node serves, or %d of one source; close some, or ask another node",
+		s.most, s.mostOfSource)
 }
 
 // victim gives the stream whose place a client of a source takes, nil for none.

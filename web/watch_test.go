@@ -150,3 +150,23 @@ func TestWatchProblems(t *testing.T) {
 		t.Errorf("at a seed: %d", r.StatusCode)
 	}
 }
+
+// One source has so many streams of changes that it can still ask for something.
+func TestWatchesOfOneSource(t *testing.T) {
+	k := newKeeper(t)
+	var streams []watching
+	for range 192 {
+		streams = append(streams, watch(t, "http://"+k.host+"/v1/events?prefix=", ""))
+	}
+	for range 100 {
+		if text, header := k.ask(503, "GET", "/v1/events?prefix=", ""); !strings.Contains(text, "or 192 of one source") || header.Get("Retry-After") == "" {
+			t.Fatalf("one more: %s, %v", text, header)
+		}
+		k.ask(503, "GET", "/v1/kv/k?wait=1m", "")
+	}
+	k.ask(204, "PUT", "/v1/kv/k", "v")
+	for _, w := range streams {
+		w.next()
+		w.changed("k", "v")
+	}
+}

@@ -199,8 +199,8 @@ func Handler(b Backend, info Info) http.Handler {
 	a := &api{backend: b, info: info}
 	a.answers = gate{max: largeMax, ofSource: largeOfSource, patience: largeStall}
 	a.streams = streams{most: streamsMax, ofSource: streamsOfSource}
-	watches := (&conns{most: info.ConnsMax}).share(watchesMax)
-	a.watches = streams{most: watches, ofSource: max(1, watches*watchesOfSource/watchesMax)}
+	limits := &conns{most: info.ConnsMax}
+	a.watches = streams{most: limits.share(watchesMax), ofSource: limits.share(watchesOfSource), mostOfSource: limits.share(watchesOfSource)}
 	a.bodies = gate{max: bodiesMax, ofSource: bodiesOf, patience: bodiesStall}
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
