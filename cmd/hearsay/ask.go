@@ -143,7 +143,9 @@ others hold of the store, and show it then; exit code 1 if that is not so within
 		case wait < time.Millisecond:
 			return wrongUsage(a.Command, fmt.Errorf("--wait %v: want a millisecond or more", wait))
 		default:
-			if err := a.awaitReady(wait); err != nil {
+			ctx, stop := untilInterrupted(a.Command)
+			defer stop()
+			if err := a.awaitReady(ctx, wait); err != nil {
 				return fmt.Errorf("wait for the node: %w", err)
 			}
 		}
@@ -154,9 +156,7 @@ others hold of the store, and show it then; exit code 1 if that is not so within
 }
 
 // awaitReady waits until the node is ready, and has caught up with the store of others.
-func (a *asking) awaitReady(wait time.Duration) error {
-	ctx, stop := untilInterrupted(a.Command)
-	defer stop()
+func (a *asking) awaitReady(ctx context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	told := newTold(a.ErrOrStderr())

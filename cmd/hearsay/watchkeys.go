@@ -16,6 +16,10 @@ import (
 	"hearsay/web"
 )
 
+// caughtUpWithin is how long a node that was started again is waited for until it holds what others hold: what it
+// lacks would be told to be deleted. A guess.
+const caughtUpWithin = 20 * time.Second
+
 // watchedMax is how many keys one command watches: of each it remembers what it was last, in some 100 bytes.
 const watchedMax = 1 << 20
 
@@ -104,6 +108,7 @@ func (f *keyFollower) take(ctx context.Context, m *client.Message) error {
 
 // again tells what is different from what was told last, as soon as the node answers.
 func (f *keyFollower) again(ctx context.Context) error {
+	_ = f.awaitReady(ctx, caughtUpWithin) // else it is told as it is
 	fmt.Fprintf(f.ErrOrStderr(), "%s does not know what has changed meanwhile: what is different now follows\n", f.Base())
 	for {
 		err := f.tellDifferent(ctx)
