@@ -187,7 +187,7 @@ func (a *api) putKey(w http.ResponseWriter, r *http.Request) *problem {
 		return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is too long: %v", hearsay.ErrValueSize)}
 	}
 	if err != nil {
-		return badRequest("reading the body: %v; nothing was written", err)
+		return badRequest("the body %s; nothing was written: send it whole", bodyFault(r, len(value), err))
 	}
 	write, p := writeOf(r)
 	if p != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -119,7 +120,7 @@ func bodyText(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *pr
 		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
 	}
 	if err != nil {
-		return nil, badRequest("reading the body: %v", err)
+		return nil, badRequest("the body %s; send it whole", bodyFault(r, len(text), err))
 	}
 	if len(text) == 0 {
 		return nil, nil
@@ -129,6 +130,21 @@ func bodyText(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *pr
 		return nil, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
 	}
 	return text, nil
+}
+
+// bodyFault says what is wrong with a body of which so many bytes came.
+func bodyFault(r *http.Request, came int, err error) string {
+	announced := ""
+	if r.ContentLength >= 0 {
+		announced = fmt.Sprintf(", of %d that Content-Length says", r.ContentLength)
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("did not come in time: only %d bytes%s", came, announced)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Sprintf("is cut off after %d bytes%s", came, announced)
+	}
+	return fmt.Sprintf("cannot be read after %d bytes: %v", came, err)
 }
 
 // object decodes the text of one JSON object.
