@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -308,6 +309,11 @@ func BenchmarkFanOut(b *testing.B) {
 						told.Done()
 					}
 				})
+			}
+			for waiting := 0; waiting < watchers; runtime.Gosched() {
+				c.mu.Lock()
+				waiting = len(c.waiting)
+				c.mu.Unlock()
 			}
 			b.ReportAllocs()
 			for b.Loop() {

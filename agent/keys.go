@@ -24,8 +24,9 @@ const (
 // Put gives a key a value, up to hearsay.MaxValue bytes, which are copied. A context, as Get gives it, says what the
 // caller has read: exactly that is replaced, and what others wrote meanwhile stays beside it, as a sibling. With nil
 // all is replaced that this node holds. It returns once the value is, with a data directory, durable, and on its
-// way to all peers. At a seed it is refused with hearsay.ErrSeedStore. A write for which the caller does not
-// wait until then may still be done.
+// way to all peers. At a seed it is refused with hearsay.ErrSeedStore, while the disk is full with
+// hearsay.ErrDiskFull. A write for which the caller does not wait until then may still be done, and so may one during
+// which the disk got full.
 func (a *Agent) Put(ctx context.Context, key string, value, context []byte) error {
 	_, err := a.Write(ctx, hearsay.Write{Key: key, Value: value, Context: context})
 	return err
