@@ -396,7 +396,7 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
 		stats.Copied, stats.Overwritten = a.copiedFor(stats.At).Seconds(), toldFor(stats.At.Sub(a.started), a.overwritten).Seconds()
 		if since, _ := a.commits.fullSince(); !since.IsZero() {
-			stats.DiskFull = stats.At.Sub(since).Seconds()
+			stats.DiskFull = max(stats.At.Sub(since), time.Nanosecond).Seconds()
 		}
 	}
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
@@ -529,10 +529,12 @@ func (a *Agent) Away(ctx context.Context) error {
 // depart has the node end by telling the others why, and waits for it. If it was told before to end the other
 // way, that is the given error.
 func (a *Agent) depart(ctx context.Context, how ending, other error) error {
-	var does ending
-	a.ask(func(now time.Time) { does = a.loop.end(now, how) })
-	if does != how {
-		return other
+	if how != endsLeave || !a.commits.giveUp() { // else it leaves as one whose disk has failed
+		var does ending
+		a.ask(func(now time.Time) { does = a.loop.end(now, how) })
+		if does != how {
+			return other
+		}
 	}
 	select {
 	case <-a.done:

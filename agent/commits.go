@@ -54,6 +54,7 @@ type commitQueue struct {
 	broken     bool      // what waits, and what comes, is dropped until forget is called
 	stopped    bool
 	stopping   chan struct{} // closed with stopped
+	gaveUp     chan struct{} // closed once nothing is waited for any more: see giveUp
 	fullFrom   time.Time     // since when the disk is full; zero: it is not
 	full       chan struct{} // closed while it is
 	ready      chan struct{} // of capacity 1: there is work, or an end to it
@@ -88,7 +89,7 @@ func newCommitQueue(commit func(*store.Batch) error, send func(outgoing), tell f
 	return &commitQueue{
 		commit: commit, send: send, tell: tell, fail: fail,
 		ready: make(chan struct{}, 1), done: make(chan struct{}),
-		stopping: make(chan struct{}), full: make(chan struct{}),
+		stopping: make(chan struct{}), full: make(chan struct{}), gaveUp: make(chan struct{}),
 	}
 }
 
@@ -262,8 +263,25 @@ func (q *commitQueue) write(commit func(*store.Batch) error, batch *store.Batch)
 		case <-time.After(fullEvery):
 		case <-q.stopping:
 			return err
+		case <-q.gaveUp:
+			return err
 		}
 	}
+}
+
+// giveUp has a full disk be one that has failed, and reports whether it is full.
+func (q *commitQueue) giveUp() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.fullFrom.IsZero() {
+		return false
+	}
+	select {
+	case <-q.gaveUp:
+	default:
+		close(q.gaveUp)
+	}
+	return true
 }
 
 func (q *commitQueue) setFull(isFull bool, why error) {

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"hearsay"
+	"hearsay/store"
 )
 
 // put writes a key, which must work, and gives the context of that.
@@ -229,4 +232,48 @@ func TestGetNewer(t *testing.T) {
 	if len(a.changes.waiting) != 0 {
 		t.Error("somebody waits at the end")
 	}
+}
+
+// One whose disk is full refuses what must be durable, gives what it holds, and leaves when it is told to.
+func TestLeaveWithAFullDisk(t *testing.T) {
+	t.Parallel()
+	a := start(t, quick("a"))
+	cfg := quick("b", addrOf(a))
+	cfg.Data = t.TempDir()
+	b, err := prepare(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full atomic.Bool
+	commit := b.commits.commit
+	b.commits.commit = func(batch *store.Batch) error {
+		if full.Load() {
+			return fmt.Errorf("write: %w", syscall.ENOSPC)
+		}
+		return commit(batch)
+	}
+	b.run()
+	t.Cleanup(func() { b.Close() })
+	awaitStates(t, a, "a alive, b alive")
+	put(t, b, hearsay.Write{Key: "k", Value: []byte("kept")})
+	await(t, b, "its incarnation is surely durable", func() bool { return time.Since(b.Started()) > 1500*time.Millisecond })
+	full.Store(true)
+	for range 2 { // in the middle, and while it is full
+		if err := b.Put(patient(t), "k", []byte("lost"), nil); !errors.Is(err, hearsay.ErrDiskFull) {
+			t.Errorf("put: %v", err)
+		}
+	}
+	if s := b.Stats(); s.DiskFull <= 0 || len(s.Troubles()) == 0 {
+		t.Errorf("full for %v s: %v", s.DiskFull, s.Troubles())
+	}
+	full.Store(false)
+	awaitHeld(t, a, "k", "lost") // once there is room
+	full.Store(true)
+	if err := b.Put(patient(t), "k", nil, nil); !errors.Is(err, hearsay.ErrDiskFull) {
+		t.Errorf("put: %v", err)
+	}
+	if err := b.Leave(patient(t)); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("leave: %v", err)
+	}
+	awaitStates(t, a, "a alive, b left")
 }
