@@ -105,8 +105,8 @@ func TestWalkIsNotLed(t *testing.T) {
 	w.Must(5*time.Second, "it follows still", w.Follow)
 }
 
-// What the former life of a seat has signed is not on the disk of a peer any more once another life has the seat: a later
-// life of the peer would take it for the new one's.
+// What the former life of a seat has signed is not on the disk of a peer any more once another
+// life has the seat: a later life of the peer would take it for the new one's.
 func TestSignedByTheFormerSeatIsForgotten(t *testing.T) {
 	w := followed(t, 55, 3)
 	f := w.newFollower()
