@@ -84,6 +84,7 @@ func drawCore(seed uint64, seeds int) Config {
 
 	c := catastrophe{storm: storm{random: random, nodes: config.Nodes + config.Seeds, config: &config, s: &Scenario{}}}
 	c.strike(c.choose())
+	c.write()
 	slices.SortStableFunc(c.s.Actions, byTime)
 	config.Scenario = c.s
 	return config
