@@ -297,6 +297,13 @@ func (c *checker) leaves(m *machine) {
 	c.identities[m.identity].running = false
 }
 
+// losesDisk is told that nothing more of what a node does becomes durable, and that it leaves: what it was to tell it
+// does not.
+func (c *checker) losesDisk(m *machine) {
+	c.leaves(m)
+	c.views[m.index].telling = nil
+}
+
 // disturbed is told that the network changed.
 func (c *checker) disturbed(now time.Duration, whole bool) { c.whole, c.mended = whole, now }
 

@@ -202,7 +202,7 @@ func (c *checker) told(m *machine, now time.Duration) {
 			c.violate(now, m, RuleLedger, "begins with epoch %d, and has told %d before its restart", at, one.told)
 		}
 	}
-	if last.old == nil {
+	if last.old == nil && !m.diskless { // what it tells then promises no epoch
 		one.told = max(one.told, v.epoch)
 	}
 	for i := range v.telling {

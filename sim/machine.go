@@ -445,7 +445,7 @@ func (w *World) loseDisk(m *machine) {
 	}
 	w.dropCommits(m)
 	m.diskless = true
-	w.check.leaves(m)
+	w.check.losesDisk(m)
 	w.carryOut(m, e)
 }
 
