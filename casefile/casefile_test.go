@@ -217,6 +217,14 @@ func TestTell(t *testing.T) {
 			"",
 			[]hearsay.PromiseKind{hearsay.PromiseDecided},
 		},
+		"a case is open whose time is over": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Open = &casebook.Case{ID: 7, Rule: hearsay.RuleMajority, Yes: 1, Needed: 2, Expires: now.Add(-time.Second)}
+			}),
+			"suspect",
+			[]string{"answers 2 of 2 other seeds; it is removed once 1 more", "The time of the case was over at about 11:59:59.000Z"},
+			"before about", nil,
+		},
 		"another case is open": {
 			facts(suspect, func(f *casebook.Facts) {
 				f.Seeded.Open = &casebook.Case{ID: 7, Rule: hearsay.RuleTimeout, Needed: 2, Expires: now.Add(time.Second)}

@@ -68,6 +68,10 @@ func (s *seeded) openCase() (summary, nearest string, open bool) {
 	if why := s.cutOff(time.Time{}); why != "" {
 		return summary, fmt.Sprintf("It stays in if it answers %s%s Until when cannot be said %s.", answers, removed, why), true
 	}
+	if !c.Expires.After(s.Now) { // as the seeds had no quorum meanwhile
+		return summary, fmt.Sprintf("It stays in if it answers %s%s The time of the case was over at about %s: it is closed, and another is opened, once the log of the seeds goes on.",
+			answers, removed, exactly(c.Expires.UnixMilli())), true
+	}
 	s.promise(hearsay.Promise{What: hearsay.PromiseDecided, By: c.Expires, AnySeed: c.Rule != hearsay.RuleMajority})
 	return summary, fmt.Sprintf("It stays in if it answers %s before about %s%s", answers, exactly(c.Expires.UnixMilli()), removed), true
 }

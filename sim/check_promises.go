@@ -221,6 +221,9 @@ func (p *promises) promisesOf(teller, about *machine, silent bool) {
 		tells(w, teller, &file)
 	}
 	for _, one := range file.Promises {
+		if !one.By.After(now) {
+			w.check.violate(w.now, teller, RulePromise, "promises that %s is %s by a time that is over by %v", about.name, one.What, now.Sub(one.By))
+		}
 		k := promised{
 			Promise: one, subject: about.id, silent: -1, teller: teller.index, life: teller.life,
 			told: w.now, due: w.now + teller.clock.span(one.By.Sub(now)) + promiseSlack, trouble: w.lastTrouble, saidAt: now,
