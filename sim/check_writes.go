@@ -128,6 +128,7 @@ func (s *written) loads(m *machine, records []core.Record, now time.Duration) {
 		*stock = s.empty(m)
 	}
 	live, copied := make(map[int]int), stock.copied
+	stock.origin = clock.Origin{} // one that the disk has not kept was of no write that was told
 	for _, record := range records {
 		if own, is := record.(*core.KeptStore); is {
 			stock.origin = own.Origin
