@@ -55,7 +55,7 @@ var house = []room{
 	{dir: "overlay", layer: 1, ours: ". internal/core ring"},
 	{dir: "spread", layer: 1, on: "kv", ours: ". clock internal/core internal/when kv quota"},
 	{dir: "rumor", layer: 1, ours: ". clock internal/core internal/when quota"},
-	{dir: "kv", layer: 1, ours: ". clock internal/canonical internal/core", crypto: "crypto/sha256"},
+	{dir: "kv", layer: 1, ours: ". clock internal/canonical internal/core", crypto: "crypto/sha256", tests: "wire"},
 	{dir: "ledger", layer: 1, ours: ". internal/canonical internal/core quota"},
 	{
 		dir: "quorum", layer: 1, on: "ledger", ours: ". internal/core internal/when ledger quota ring", tests: "follower quorum/quorumtest",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -276,4 +277,40 @@ func TestLeaveWithAFullDisk(t *testing.T) {
 		t.Errorf("leave: %v", err)
 	}
 	awaitStates(t, a, "a alive, b left")
+}
+
+// BenchmarkPut has writers put 100 bytes, each waiting for one put before the next: kept in memory, or synced to disk.
+func BenchmarkPut(b *testing.B) {
+	for _, at := range []string{"memory", "disk"} {
+		for _, writers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/%d", at, writers), func(b *testing.B) {
+				cfg := quick("a")
+				if at == "disk" {
+					cfg.Data = b.TempDir()
+				}
+				a, err := Start(b.Context(), cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer a.Close()
+				value := make([]byte, 100)
+				var puts atomic.Int64
+				var wait sync.WaitGroup
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range writers {
+					wait.Go(func() {
+						for n := puts.Add(1); n <= int64(b.N); n = puts.Add(1) {
+							if err := a.Put(b.Context(), fmt.Sprint("key-", n%10_000), value, nil); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wait.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
+			})
+		}
+	}
 }

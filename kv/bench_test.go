@@ -5,11 +5,15 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 
 	"hearsay/internal/core"
 )
 
-const benchKeys = 100_000
+const (
+	benchKeys = 100_000
+	give      = 28 << 10 // bytes of objects that a message has, as package spread gives them
+)
 
 // BenchmarkPut writes again 100 bytes of 100,000 keys.
 func BenchmarkPut(b *testing.B) {
@@ -79,23 +83,43 @@ func BenchmarkAsk(b *testing.B) {
 	}
 }
 
-// BenchmarkRepair has two replicas of 100,000 keys become equal that differ in some, a third of them each deleted,
-// written again and new.
-func BenchmarkRepair(b *testing.B) {
-	for _, d := range []int{1, 10, 1000} {
-		b.Run(fmt.Sprintf("%d differ", d), func(b *testing.B) {
-			r, other := filled(b, benchKeys, 100)
-			var sum cost
-			for b.Loop() {
-				b.StopTimer()
-				differ(b, r, rand.New(rand.NewPCG(uint64(sum.messages), 1)).Perm(benchKeys)[:d], "mixed")
-				b.StartTimer()
-				c := measure(b, other, r, 64<<10)
-				sum.bytes, sum.messages = sum.bytes+c.bytes, sum.messages+c.messages
-			}
-			b.ReportMetric(float64(sum.bytes)/float64(b.N), "wire-B/op")
-			b.ReportMetric(float64(sum.messages)/float64(b.N), "messages/op")
-		})
+// BenchmarkDiffer tells what one exchange costs of two replicas of 100,000 keys of which some differ, in bytes on the
+// wire: written again, new, deleted, or a third of each. Beside it the naive exchange: a digest of all keys, each with
+// eight bytes of a hash, answered by the objects that differ.
+func BenchmarkDiffer(b *testing.B) {
+	cases := []struct {
+		d     int
+		kinds []string
+	}{{0, []string{"none"}}, {1, []string{"written", "new", "deleted"}}, {10, kinds}, {1000, kinds}}
+	for _, c := range cases {
+		for _, kind := range c.kinds {
+			b.Run(fmt.Sprintf("%d/%s", c.d, kind), func(b *testing.B) {
+				var r, other *Replica
+				var keys []int // that are still the same in both
+				var sum cost
+				var took time.Duration
+				n := 0
+				for ; b.Loop(); n++ {
+					if r == nil || len(keys) < c.d {
+						r, other = filled(b, benchKeys, 100)
+						keys = rand.New(rand.NewPCG(1, 1)).Perm(benchKeys)
+					}
+					differ(b, r, keys[:c.d], kind)
+					keys = keys[c.d:]
+					began := b.Elapsed()
+					one := measure(b, other, r, give)
+					took += b.Elapsed() - began
+					sum.bytes, sum.messages, sum.objects = sum.bytes+one.bytes, sum.messages+one.messages, sum.objects+one.objects
+				}
+				each := func(total float64, unit string) { b.ReportMetric(total/float64(n), unit) }
+				each(float64(sum.bytes), "B")
+				each(float64(sum.objects), "B-of-objects")
+				each(float64(sum.messages)/2, "round-trips")
+				each(float64(n*benchKeys*(1+len(keyOf(0))+8)+sum.objects), "B-naive")
+				each(float64(took.Microseconds()), "µs")
+				b.ReportMetric(0, "ns/op") // it has the writes
+			})
+		}
 	}
 }
 

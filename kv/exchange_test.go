@@ -12,6 +12,7 @@ import (
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
+	"hearsay/wire"
 )
 
 const writers = 5
@@ -34,17 +35,22 @@ func filled(t testing.TB, keys, valueSize int) (a, b *Replica) {
 	return a, b
 }
 
-// cost is what an exchange moves.
+// cost is what an exchange moves: bytes are those of its frames, as they go by stream.
 type cost struct{ messages, bytes, objects int }
+
+// onPing are the bytes of the hash that a ping has.
+const onPing = 8
 
 // measure has one that saw another's hash exchange with it until nothing differs.
 func measure(t testing.TB, from, to *Replica, budget int) (c cost) {
 	t.Helper()
-	c.bytes = 16 // the hash
+	c.bytes = onPing
+	var frame []byte
 	for from.Hash() != to.Hash() {
 		for m := from.Ask(); m != nil; {
 			c.messages++
-			c.bytes += m.Size()
+			frame = wire.AppendFrame(frame[:0], hearsay.NetworkID{}, &core.Packet{Body: m})
+			c.bytes += len(frame)
 			if m.Size() > budget+(96<<10) && len(m.Objects) > 2 {
 				t.Errorf("a message of %d bytes, of %d allowed for objects", m.Size(), budget)
 			}
@@ -79,6 +85,9 @@ func differ(t testing.TB, a *Replica, keys []int, kind string) {
 
 func keyOf(n int) string { return fmt.Sprintf("key-%08d", n) }
 
+// kinds are the ways in which keys differ.
+var kinds = []string{"written", "new", "deleted", "mixed"}
+
 // Repair costs what differs, not what there is.
 func TestRepairCostsWhatDiffers(t *testing.T) {
 	keys := 100_000
@@ -87,7 +96,7 @@ func TestRepairCostsWhatDiffers(t *testing.T) {
 	}
 	a, b := filled(t, keys, 100)
 	random := rand.New(rand.NewPCG(1, 3)).Perm(keys) // each is made to differ once
-	for _, kind := range []string{"written", "new", "deleted", "mixed"} {
+	for _, kind := range kinds {
 		// Of a thousand deletes one message names some hundred; so it takes a few exchanges.
 		for _, c := range []struct{ d, bytes, messages int }{{0, 200, 0}, {1, 1000, 4}, {10, 4000, 6}, {1000, 0, 20}} {
 			differ(t, a, random[:c.d], kind)
