@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"iter"
 	"log/slog"
+	"slices"
 
 	"hearsay"
 	"hearsay/agent"
@@ -22,7 +24,15 @@ func startHearsay(name, host string, join []string, hearing hearing) (member, er
 	if err != nil {
 		return nil, err
 	}
-	if hearing.hear != nil {
+	switch {
+	case hearing.keys:
+		changes, err := a.Watch(context.Background(), "")
+		if err != nil {
+			a.Close()
+			return nil, err
+		}
+		go watch(changes, hearing)
+	case hearing.hear != nil:
 		go listen(a, hearing)
 	}
 	return &hearsayMember{agent: a, self: a.Self()}, nil
@@ -39,6 +49,36 @@ func listen(a *agent.Agent, hearing hearing) {
 		}
 	}
 }
+
+// watch hears of new values until the agent stops.
+func watch(changes iter.Seq[hearsay.Event], hearing hearing) {
+	for e := range changes {
+		if e.Kind == hearsay.EventLagged {
+			hearing.lag(1)
+		} else {
+			hearing.hear(e.Change.Value)
+		}
+	}
+}
+
+func (m *hearsayMember) put(p pair) error {
+	return m.agent.Put(context.Background(), p.key, p.value, nil)
+}
+
+func (m *hearsayMember) load(all []pair) error {
+	for part := range slices.Chunk(all, hearsay.MaxWrites) {
+		writes := make([]hearsay.Write, len(part))
+		for i, p := range part {
+			writes[i] = hearsay.Write{Key: p.key, Value: p.value}
+		}
+		if _, err := m.agent.Write(context.Background(), writes...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *hearsayMember) holds() int { return m.agent.Stats().StoreValues }
 
 func (m *hearsayMember) say(data []byte) error {
 	_, err := m.agent.Broadcast(context.Background(), data)

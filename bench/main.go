@@ -1,7 +1,7 @@
 // Command bench measures Hearsay beside hashicorp/memberlist, in the same run
 // and on the same machine.
 //
-//	go run . [cpu] [bytes] [heap] [death] [join] [storm] [broadcast] [sustained] [flags]
+//	go run . [cpu] [bytes] [heap] [death] [join] [storm] [broadcast] [sustained] [keys] [flags]
 //
 // Without a name it measures everything, which takes about half an hour.
 // Each system runs in a process of its own, all of its nodes in that one
@@ -46,9 +46,11 @@ type options struct {
 	names      []string
 	nodes      int           // of the idle network, of death's larger one, and of join
 	stormNodes int           // of storm
+	keyNodes   int           // of keys
+	keys       int           // that each of them holds
 	repeat     int           // deaths, joins
-	settle     time.Duration // of the idle network before its window
-	window     time.Duration // of cpu and bytes
+	settle     time.Duration // of the idle network, and of keys, before the window
+	window     time.Duration // of cpu, bytes and keys
 	limit      time.Duration // of one death, one join, one storm, one broadcast
 	rate       int           // of sustained, in rumors a second of all nodes together
 	system     string        // measure this one, in this process
@@ -63,6 +65,7 @@ func (o *options) args(name, system string) []string {
 	return []string{
 		name, "--system", system, "--json", "--leash",
 		"--nodes", strconv.Itoa(o.nodes), "--storm-nodes", strconv.Itoa(o.stormNodes), "--repeat", strconv.Itoa(o.repeat),
+		"--key-nodes", strconv.Itoa(o.keyNodes), "--keys", strconv.Itoa(o.keys),
 		"--settle", o.settle.String(), "--window", o.window.String(), "--limit", o.limit.String(), "--rate", strconv.Itoa(o.rate),
 		"--cpuprofile", o.cpuProfile, "--memprofile", o.memProfile,
 	}
@@ -73,6 +76,8 @@ func parse(args []string) (*options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.nodes, "nodes", 128, "nodes of one network")
 	flags.IntVar(&o.stormNodes, "storm-nodes", 512, "nodes of storm")
+	flags.IntVar(&o.keyNodes, "key-nodes", 64, "nodes of keys")
+	flags.IntVar(&o.keys, "keys", 10_000, "keys that each node of keys holds")
 	flags.IntVar(&o.repeat, "repeat", 20, "deaths and joins of which the median is told")
 	flags.DurationVar(&o.settle, "settle", 15*time.Second, "how long the idle network stands before it is looked at")
 	flags.DurationVar(&o.window, "window", 5*time.Minute, "how long it is looked at")
@@ -99,8 +104,8 @@ func parse(args []string) (*options, error) {
 	if len(o.names) == 0 {
 		o.names = names
 	}
-	if o.nodes < 3 || o.stormNodes < 3 || o.repeat < 1 || o.rate < 1 || o.window <= 0 {
-		return nil, fmt.Errorf("want at least three nodes, one repeat, one rumor a second and a window")
+	if min(o.nodes, o.stormNodes, o.keyNodes) < 3 || min(o.repeat, o.rate, o.keys) < 1 || o.window <= 0 {
+		return nil, fmt.Errorf("want at least three nodes, one repeat, one rumor a second, one key and a window")
 	}
 	return o, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // names are what can be asked for.
-var names = []string{"cpu", "bytes", "heap", "death", "join", "storm", "broadcast", "sustained"}
+var names = []string{"cpu", "bytes", "heap", "death", "join", "storm", "broadcast", "sustained", "keys"}
 
 // smallNetwork is the smaller network of death.
 const smallNetwork = 32
@@ -49,6 +49,7 @@ func scenes(o *options) (all []*scene) {
 		{"storm", both, false, storm},
 		{"broadcast", both, false, broadcast},
 		{"sustained", both, false, sustained},
+		{"keys", both, false, keys},
 	} {
 		if slices.Contains(o.names, s.name) {
 			all = append(all, s)

@@ -22,7 +22,8 @@ type memberlistMember struct {
 	list      *memberlist.Memberlist
 	transport *countingTransport
 	troubled  *troubleCounter
-	gossip    *gossip // nil if nobody listens
+	gossip    *gossip    // nil if nobody listens to rumors
+	keys      *keyGossip // nil if it holds no keys
 	stopping  chan struct{}
 }
 
@@ -38,19 +39,22 @@ func startMemberlist(name, host string, join []string, hearing hearing) (member,
 	config.Name, config.Transport, config.Logger = name, transport, quiet
 	config.BindAddr, config.BindPort = host, inner.GetAutoBindPort()
 	config.AdvertisePort = config.BindPort
-	var told *gossip
-	if hearing.hear != nil {
-		told = &gossip{hear: hearing.hear, known: make(map[uint64]bool)}
-		config.Delegate = told
+	m := &memberlistMember{transport: transport, troubled: troubled, stopping: make(chan struct{})}
+	var told *teller
+	switch {
+	case hearing.keys:
+		m.keys = &keyGossip{hear: hearing.hear, values: make(map[string]timed)}
+		config.Delegate, told = m.keys, &m.keys.teller
+	case hearing.hear != nil:
+		m.gossip = &gossip{hear: hearing.hear, known: make(map[uint64]bool)}
+		config.Delegate, told = m.gossip, &m.gossip.teller
 	}
-	list, err := memberlist.Create(config)
-	if err != nil {
+	if m.list, err = memberlist.Create(config); err != nil {
 		inner.Shutdown()
 		return nil, err
 	}
-	m := &memberlistMember{list: list, transport: transport, troubled: troubled, gossip: told, stopping: make(chan struct{})}
 	if told != nil {
-		told.start(list, config.RetransmitMult)
+		told.start(m.list, config.RetransmitMult)
 	}
 	if len(join) > 0 {
 		go m.join(join)
@@ -92,19 +96,54 @@ func (t *troubleCounter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+func (m *memberlistMember) put(p pair) error {
+	m.keys.put(p)
+	return nil
+}
+
+// load tells nobody: those that join exchange their state with this member's.
+func (m *memberlistMember) load(all []pair) error {
+	for _, p := range all {
+		m.keys.take(p.key, timed{1, p.value}, false)
+	}
+	return nil
+}
+
+func (m *memberlistMember) holds() int { return m.keys.holds() }
+
+// teller is the part of a delegate that tells what is queued.
+type teller struct {
+	queue atomic.Pointer[memberlist.TransmitLimitedQueue] // nil until the member has started
+}
+
+func (t *teller) start(list *memberlist.Memberlist, mult int) {
+	t.queue.Store(&memberlist.TransmitLimitedQueue{NumNodes: list.NumMembers, RetransmitMult: mult})
+}
+
+// tell queues a broadcast.
+func (t *teller) tell(b memberlist.Broadcast) {
+	if queue := t.queue.Load(); queue != nil {
+		queue.QueueBroadcast(b)
+	}
+}
+
+func (t *teller) GetBroadcasts(overhead, limit int) [][]byte {
+	queue := t.queue.Load()
+	if queue == nil {
+		return nil
+	}
+	return queue.GetBroadcasts(overhead, limit)
+}
+
+func (t *teller) NodeMeta(int) []byte { return nil }
+
 // gossip tells rumors by a TransmitLimitedQueue: who hears one for the first
 // time queues it, too.
 type gossip struct {
+	teller
 	hear  func(data []byte)
 	mu    sync.Mutex
 	known map[uint64]bool
-	queue *memberlist.TransmitLimitedQueue // nil until the member has started
-}
-
-func (g *gossip) start(list *memberlist.Memberlist, mult int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.queue = &memberlist.TransmitLimitedQueue{NumNodes: list.NumMembers, RetransmitMult: mult}
 }
 
 // take hears and queues a rumor that is new.
@@ -112,27 +151,15 @@ func (g *gossip) take(data []byte) {
 	number := binary.BigEndian.Uint64(data)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.known[number] || g.queue == nil {
+	if g.known[number] || g.queue.Load() == nil {
 		return
 	}
 	g.known[number] = true
-	g.queue.QueueBroadcast(rumor(data))
+	g.tell(rumor(data))
 	g.hear(data)
 }
 
-func (g *gossip) NotifyMsg(b []byte) { g.take(bytes.Clone(b)) }
-
-func (g *gossip) GetBroadcasts(overhead, limit int) [][]byte {
-	g.mu.Lock()
-	queue := g.queue
-	g.mu.Unlock()
-	if queue == nil {
-		return nil
-	}
-	return queue.GetBroadcasts(overhead, limit)
-}
-
-func (g *gossip) NodeMeta(int) []byte           { return nil }
+func (g *gossip) NotifyMsg(b []byte)            { g.take(bytes.Clone(b)) }
 func (g *gossip) LocalState(bool) []byte        { return nil }
 func (g *gossip) MergeRemoteState([]byte, bool) {}
 

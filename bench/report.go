@@ -46,6 +46,12 @@ func (f *figure) median() figure {
 	return *f
 }
 
+// percentile gives a sample that so great a share of all does not exceed.
+func (f *figure) percentile(share float64) float64 {
+	sorted := slices.Sorted(slices.Values(f.Samples))
+	return sorted[int(math.Ceil(share*float64(len(sorted))))-1]
+}
+
 // row is a line of the table.
 type row struct {
 	name, what, label string
@@ -81,6 +87,12 @@ func rows(o *options) []row {
 		{"sustained", "sustained cpu", "  cores in use", 0, ""},
 		{"sustained", "sustained packets", "  datagrams a delivery", 0, ""},
 		{"sustained", "sustained troubles", "  suspicions and deaths", 1e-12, ""},
+		{"keys", "keys bytes", fmt.Sprintf("bytes a node and second, %d nodes with %d keys of %d B, one put a second", o.keyNodes, o.keys, valueSize), 0.05, "memberlist"},
+		{"keys", "keys datagram bytes", "  of these in datagrams", 0, ""},
+		{"keys", "keys", "  until all have a put, median", 0, ""},
+		{"keys", "keys late", "  and 99 % of them", 0, ""},
+		{"keys", "keys garbage", "  allocated a node and second", 0, ""},
+		{"keys", "keys cpu", "  cores in use", 0, ""},
 	}
 }
 
@@ -130,6 +142,8 @@ func (f *figure) text(known bool) string {
 		return fmt.Sprintf("%s%.1f µs", over, f.Value*1e6)
 	case f.Unit == "s" && f.Value < 1:
 		return fmt.Sprintf("%s%.0f ms", over, f.Value*1e3)
+	case f.Unit == "B/s" && f.Value >= 10_000:
+		return fmt.Sprintf("%.1f kB/s", f.Value/1e3)
 	case f.Unit == "B":
 		return fmt.Sprintf("%.1f KiB", f.Value/(1<<10))
 	case len(f.Samples) > 1:

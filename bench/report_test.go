@@ -48,12 +48,24 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+func TestPercentile(t *testing.T) {
+	var f figure
+	for i := range 200 {
+		f.took(time.Duration(200-i)*time.Second, true)
+	}
+	for share, want := range map[float64]float64{0.99: 198, 0.5: 100, 1: 200, 0.001: 1} {
+		if got := f.percentile(share); got != want {
+			t.Errorf("%g of all take up to %g, want %g", share, got, want)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	o, err := parse([]string{"death", "--repeat", "3", "join", "--json"})
 	if err != nil || o.repeat != 3 || !o.json || strings.Join(o.names, " ") != "death join" {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"deaths"}, {"--nodes", "2"}, {"--repeat", "0"}, {"--window", "0s"}, {"--rate", "0"}} {
+	for _, bad := range [][]string{{"deaths"}, {"--nodes", "2"}, {"--repeat", "0"}, {"--window", "0s"}, {"--rate", "0"}, {"--keys", "0"}, {"--key-nodes", "2"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%q passes", bad)
 		}
@@ -79,5 +91,29 @@ func TestAudience(t *testing.T) {
 	}
 	if a.whole.Load() != 1 || a.twice.Load() != 1 {
 		t.Errorf("%d came to all, %d deliveries came again", a.whole.Load(), a.twice.Load())
+	}
+}
+
+// A member of memberlist's takes another's state and broadcasts: what is later, once, and only as far as it is whole.
+func TestKeyGossip(t *testing.T) {
+	var heard []string
+	of := func() *keyGossip {
+		return &keyGossip{hear: func(value []byte) { heard = append(heard, string(value)) }, values: make(map[string]timed)}
+	}
+	a, b := of(), of()
+	a.take("k", timed{2, []byte("new")}, false)
+	a.take("l", timed{1, []byte("one")}, false)
+	b.take("k", timed{1, []byte("old")}, false)
+	state := a.LocalState(false)
+	heard = nil
+	b.MergeRemoteState(state, false)
+	b.MergeRemoteState(state, false)
+	b.NotifyMsg(appendPair(nil, "k", timed{1, []byte("late")}))
+	b.NotifyMsg(appendPair(nil, "k", timed{3, []byte("last")}))
+	for size := range len(state) {
+		of().MergeRemoteState(state[:size], false)
+	}
+	if got := strings.Join(heard[:min(3, len(heard))], " "); got != "new one last" && got != "one new last" || b.holds() != 2 || string(b.values["k"].value) != "last" {
+		t.Errorf("heard %q; k is %s", heard, b.values["k"].value)
 	}
 }

@@ -19,6 +19,9 @@ type member interface {
 	sent() traffic          // since its start
 	say(data []byte) error  // a rumor, to all
 	troubles() uint64       // how often it has held another suspect or dead
+	load(all []pair) error  // keys that it has from its start
+	put(p pair) error       // in the store
+	holds() int             // keys in the store
 	missed() uint64         // rumors that it knows it will never get: nobody holds them any more
 	stop()                  // at once, as a crash would: nobody is told
 }
@@ -32,6 +35,7 @@ type starter func(name, host string, join []string, hearing hearing) (member, er
 type hearing struct {
 	hear func(data []byte)
 	lag  func(lost int) // so many were lost within the member
+	keys bool           // it holds keys, and hears of new values instead of rumors
 }
 
 var starters = map[string]starter{"hearsay": startHearsay, "memberlist": startMemberlist}
@@ -62,6 +66,7 @@ type network struct {
 	members  []member
 	started  int       // ever
 	audience *audience // nil if nobody listens
+	keys     bool      // what it hears are values of keys
 }
 
 // newNetwork starts n members that join by the first one, one by one, and
@@ -91,10 +96,14 @@ func (n *network) listener() hearing {
 	if n.audience == nil {
 		return hearing{}
 	}
-	number := n.started
+	number, hears := n.started, n.audience.hears
+	if n.keys {
+		hears = n.audience.sees
+	}
 	return hearing{
-		hear: func(data []byte) { n.audience.hears(number, data) },
+		hear: func(data []byte) { hears(number, data) },
 		lag:  func(lost int) { n.audience.lagged.Add(int64(lost)) },
+		keys: n.keys,
 	}
 }
 
