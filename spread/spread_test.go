@@ -179,3 +179,15 @@ func TestForgedTwinsAreBounded(t *testing.T) {
 		t.Error("what was written is lost")
 	}
 }
+
+// Also where a driver sets no knob each deadline is one to come, once its time has come.
+func TestDeadlinesAreToCome(t *testing.T) {
+	now := time.UnixMilli(1e12)
+	s := New(Config{}, hearsay.NodeID{1}, Directory{}, nil, &hearsay.Stats{}, &core.Effects{}, now)
+	for range 100 {
+		now = s.Deadline()
+		if s.Tick(now); !s.Deadline().After(now) {
+			t.Fatalf("at %v its deadline is %v", now, s.Deadline())
+		}
+	}
+}

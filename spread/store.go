@@ -17,14 +17,15 @@ import (
 
 // Limits, per node.
 const (
-	answerIn   = time.Second            // after which the answer of one that was asked is lost. A guess
-	quiet      = 300 * time.Millisecond // since something new came: what is on its way is not asked for
-	askEvery   = 500 * time.Millisecond // between two questions
-	AskMost    = 32 * time.Second       // and where the last ones brought nothing
-	pingsFor   = 15 * time.Second       // after a change each ping carries the hash
-	PingsEach  = 8                      // and else one of so many
-	forgetting = time.Minute            // between two looks for origins that are over, at most
-	metMost    = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
+	answerIn    = time.Second            // after which the answer of one that was asked is lost. A guess
+	quiet       = 300 * time.Millisecond // since something new came: what is on its way is not asked for
+	askEvery    = 500 * time.Millisecond // between two questions
+	AskMost     = 32 * time.Second       // and where the last ones brought nothing
+	pingsFor    = 15 * time.Second       // after a change each ping carries the hash
+	PingsEach   = 8                      // and else one of so many
+	forgetting  = time.Minute            // between two looks for origins that are over, at most
+	forgetLeast = time.Second            // and at least: a look goes through all origins
+	metMost     = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
 	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
 	renewEvery = 20 * time.Second
@@ -371,7 +372,7 @@ func (s *Store) Tick(now time.Time) {
 		s.changed(now, &change)
 	}
 	if !now.Before(s.forgetAt) {
-		s.forgetAt = now.Add(min(forgetting, s.cfg.Forget/8))
+		s.forgetAt = now.Add(max(forgetLeast, min(forgetting, s.cfg.Forget/8)))
 		change := s.replica.Forget(now)
 		s.changed(now, &change)
 	}
