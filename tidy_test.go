@@ -74,7 +74,7 @@ var house = []room{
 	{dir: "nodelog", layer: 3, on: "internal/userfile", ours: ". internal/userfile", theirs: "github.com/lmittmann/tint"},
 	{dir: "guest", layer: 4, ours: ". dialect internal/core node quota wire"},
 	{dir: "agent", layer: 4, on: "guest", ours: ". casebook casefile clock detect follower guest internal/core internal/userfile kv ledger node overlay petition quorum quota roster rumor spread store wire", theirs: "github.com/pelletier/go-toml/v2 golang.org/x/sys/unix"},
-	{dir: "maelstrom", layer: 4, ours: ". detect internal/core node overlay roster rumor wire"},
+	{dir: "maelstrom", layer: 4, ours: ". detect internal/core node overlay roster rumor spread wire"},
 	{dir: "sim", layer: 4, ours: ". casefile clock detect follower internal/core internal/userfile ledger node overlay petition quorum ring roster rumor spread store testkit wire"},
 	{
 		dir: "web", layer: 5, ours: ". clock internal/core ledger",

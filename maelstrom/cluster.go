@@ -68,7 +68,7 @@ func (s *Session) begin(now time.Time, r *request) *failure {
 	}
 	s.node = node.New(node.Config{
 		Network: s.network, Name: s.name, Addr: addrOf(own), Role: hearsay.RolePeer,
-		Detect: s.cfg.Detect, Roster: s.cfg.Roster, Overlay: s.cfg.Overlay, Rumors: s.cfg.Rumors,
+		Detect: s.cfg.Detect, Roster: s.cfg.Roster, Overlay: s.cfg.Overlay, Rumors: s.cfg.Rumors, Store: s.cfg.Store,
 	}, s.signer, s.random, nil, now)
 	s.carryOut(now, s.node.Tick(now))
 	return nil
@@ -150,18 +150,14 @@ func (s *Session) readyAt() time.Time {
 
 // deliver takes in what a rumor says.
 func (s *Session) deliver(payload []byte) {
-	of, value, ok := valueOf(payload)
-	switch {
-	case !ok:
+	value, ok := valueOf(payload)
+	if !ok {
 		s.drops[hearsay.DropMalformed]++
 		return
-	case of == subjectBroadcast:
-		s.broadcasts.add(value)
-	default:
-		s.set.add(value)
 	}
-	if s.reads == 0 {
-		s.reads = of
+	s.broadcasts.add(value)
+	if s.reads == "" {
+		s.reads = subjectBroadcast
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"hearsay/overlay"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // Config are the knobs of a session.
@@ -38,6 +39,7 @@ type Config struct {
 	Roster  roster.Config
 	Overlay overlay.Config
 	Rumors  rumor.Config
+	Store   spread.Config
 }
 
 // DefaultConfig gives the defaults: those of the core, but for what Maelstrom
@@ -55,6 +57,7 @@ func DefaultConfig() Config {
 		Roster:      roster.DefaultConfig(),
 		Overlay:     overlay.DefaultConfig(),
 		Rumors:      rumor.DefaultConfig(),
+		Store:       spread.DefaultConfig(),
 	}
 
 	// A probe is two messages. No process of Maelstrom dies, and its partitions are
@@ -85,5 +88,9 @@ func DefaultConfig() Config {
 
 	// One that a partition has left alone may hear only so what it lacks.
 	c.Rumors.CompareBusy = 2 * time.Second
+
+	// Pings, of which stores compare elsewhere, are too rare here: final reads come
+	// ten seconds after a partition.
+	c.Store.CompareEvery = time.Second
 	return c
 }

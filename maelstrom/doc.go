@@ -10,17 +10,33 @@
 //	init                  answered when this node has met all others, or after Config.ReadyWithin
 //	topology              noted: reads are about broadcasts. Our own overlay decides which nodes link
 //	broadcast {message}   a rumor
-//	add {element}         a rumor, too
-//	read                  what was delivered here, in that order: {messages} of broadcasts, {value} of a set
+//	add {element}         a key of the store
+//	add {delta}           this node's own key of the store, which has its sum; a delta may be negative
+//	read                  of broadcasts: what was delivered here, in that order: {messages}. Of the store: {value},
+//	                      all elements, or the sum of all keys' sums
+//	txn {txn}             reads and writes of keys of the store: [["r", 1, null], ["w", 1, 6]]
 //	echo {echo}           the same
 //
-// Values come back as they were given, byte by byte but for white space. The same value twice is one. Whatever
-// else is asked gets error 10, not supported: so do counters, which a set of rumors is not. A request that
-// makes no sense gets error 12, and one before init error 11.
+// So the workloads are broadcast, g-set, g-counter, pn-counter, txn-rw-register and echo. Values come back as they were
+// given, byte by byte but for white space. The same value twice is one.
+//
+// A transaction never waits for other nodes. Its reads are of one moment here, and see what it has written itself; its
+// last writes of each key are one record of the store, which others have as a whole or not at all. Of concurrent ones
+// the later by hybrid time wins, for all keys alike. So it is read committed, and total availability.
+//
+// # Errors
+//
+//	10   not supported: other requests, and other functions of a transaction than r and w
+//	11   before init; and a read before anything was added
+//	12   a request that makes no sense, or is longer than a rumor, a key, a value or a record may be
+//	14   it was not done for another reason, as where the store is full
+//
+// Each request is done at once or not at all, so there is never error 13, which leaves that open. What is done would be
+// durable after the step, if there were a disk.
 //
 // A read does not say what it is about, and Maelstrom refuses an answer with a field too many. So the answer
-// is about what clients have last spoken of to this node, topology and broadcast, or add; else about what was
-// delivered first; and else about a set, since the broadcast workload begins with a topology.
+// is about what clients have last spoken of to this node, topology and broadcast, or add; else about broadcasts if one
+// was delivered; else about what the store has. Where that is nothing, a set and a counter cannot be told apart.
 //
 // # Between nodes
 //

@@ -20,13 +20,14 @@ type head struct {
 
 // request is a body from a client.
 type request struct {
-	NodeID  string          `json:"node_id"`  // of init
-	NodeIDs []string        `json:"node_ids"` // of init
-	Message json.RawMessage `json:"message"`  // of broadcast
-	Element json.RawMessage `json:"element"`  // of add to a set
-	Delta   json.RawMessage `json:"delta"`    // of add to a counter
-	Key     json.RawMessage `json:"key"`      // of read from a map
-	Echo    json.RawMessage `json:"echo"`     // of echo
+	NodeID  string              `json:"node_id"`  // of init
+	NodeIDs []string            `json:"node_ids"` // of init
+	Message json.RawMessage     `json:"message"`  // of broadcast
+	Element json.RawMessage     `json:"element"`  // of add to a set
+	Delta   json.RawMessage     `json:"delta"`    // of add to a counter
+	Key     json.RawMessage     `json:"key"`      // of read from a map
+	Txn     [][]json.RawMessage `json:"txn"`      // of txn: function, key, value of each operation
+	Echo    json.RawMessage     `json:"echo"`     // of echo
 }
 
 // answer is a body to a client.
@@ -34,7 +35,8 @@ type answer struct {
 	Type      string          `json:"type"`
 	InReplyTo int64           `json:"in_reply_to"`
 	Messages  json.RawMessage `json:"messages,omitempty"` // of read, about broadcasts
-	Value     json.RawMessage `json:"value,omitempty"`    // of read, about a set
+	Value     json.RawMessage `json:"value,omitempty"`    // of read, about a set or a counter
+	Txn       json.RawMessage `json:"txn,omitempty"`      // of txn
 	Echo      json.RawMessage `json:"echo,omitempty"`     // of echo
 	Code      code            `json:"code,omitempty"`     // of error
 	Text      string          `json:"text,omitempty"`     // of error
@@ -47,6 +49,7 @@ const (
 	codeNotSupported code = 10 // this node does no such thing
 	codeUnavailable  code = 11 // not now
 	codeMalformed    code = 12 // the request makes no sense
+	codeAborted      code = 14 // for another reason, and it has not been done
 )
 
 // failure is an error that a client is told.

@@ -36,9 +36,7 @@ type Session struct {
 	ready   func()    // answers init; nil once it did
 
 	broadcasts values
-	set        values
-	reads      subject // what a read is about; zero: nobody has said
-	counts     bool    // clients have spoken of a counter
+	reads      subject // what a read is about; empty: nobody has said
 
 	out   []byte
 	drops hearsay.Drops
@@ -136,15 +134,13 @@ func (s *Session) serve(now time.Time, what string, r *request, reply *answer) *
 		s.reads = subjectBroadcast
 		return nil
 	case "broadcast":
-		return s.say(now, subjectBroadcast, "broadcast: message", r.Message)
+		return s.say(now, r.Message)
 	case "add":
-		if r.Element == nil && r.Delta != nil {
-			s.counts = true
-			return &failure{codeNotSupported, "add: a delta is for counters, which are not kept here; a set takes an element"}
-		}
-		return s.say(now, subjectSet, "add: element", r.Element)
+		return s.add(now, r)
 	case "read":
-		return s.read(r, reply)
+		return s.read(now, r, reply)
+	case "txn":
+		return s.transact(now, r, reply)
 	case "echo":
 		if r.Echo == nil {
 			return &failure{codeMalformed, "echo: echo is missing"}
@@ -152,39 +148,38 @@ func (s *Session) serve(now time.Time, what string, r *request, reply *answer) *
 		reply.Echo = r.Echo
 		return nil
 	}
-	return &failure{codeNotSupported, fmt.Sprintf("%q: want one of init, topology, broadcast, add, read, echo", what)}
+	return &failure{codeNotSupported, fmt.Sprintf("%q: want one of init, topology, broadcast, add, read, txn, echo", what)}
 }
 
-// read answers with what was delivered here.
-// Before anything was added it is not known whether the test is about a set or a
-// counter, which are read in the same way.
-func (s *Session) read(r *request, reply *answer) *failure {
-	switch {
-	case r.Key != nil:
-		return &failure{codeNotSupported, "read: a key is for maps, which are not kept here"}
-	case s.reads == subjectBroadcast:
+// read answers with what was delivered here, or is in the store.
+func (s *Session) read(now time.Time, r *request, reply *answer) *failure {
+	if r.Key != nil {
+		return &failure{codeNotSupported, "read: a key is for lin-kv, and nothing here is linearizable; want txn"}
+	}
+	switch s.readOf(now) {
+	case subjectBroadcast:
 		reply.Messages = s.broadcasts.array()
-	case s.reads == 0 && s.counts:
-		return &failure{codeNotSupported, "read: counters are not kept here"}
-	case s.reads == 0 && s.set.empty():
+	case subjectSet:
+		reply.Value = s.set(now)
+	case subjectCounter:
+		reply.Value = s.count(now)
+	default: // a set and a counter are read in the same way, and their answers differ
 		return &failure{codeUnavailable, "read: nothing was added yet"}
-	default:
-		reply.Value = s.set.array()
 	}
 	return nil
 }
 
-// say tells everybody the value of a field.
-func (s *Session) say(now time.Time, of subject, field string, value json.RawMessage) *failure {
+// say tells everybody a value.
+func (s *Session) say(now time.Time, value json.RawMessage) *failure {
 	if value == nil {
-		return &failure{codeMalformed, field + " is missing"}
+		return &failure{codeMalformed, "broadcast: message is missing"}
 	}
-	_, effects, err := s.node.Say(now, payloadOf(of, value))
+	_, effects, err := s.node.Say(now, keyed(subjectBroadcast, value))
 	s.carryOut(now, effects)
 	if err != nil {
-		return &failure{codeMalformed, field + ": " + err.Error()}
+		return &failure{codeMalformed, "broadcast: message: " + err.Error()}
 	}
-	s.reads = of
+	s.reads = subjectBroadcast
 	return nil
 }
 

@@ -63,7 +63,20 @@ func TestRequests(t *testing.T) {
 		}, `{"type":"read_ok","in_reply_to":5,"messages":[3]}`},
 		{"a set", []string{
 			`{"type":"add","msg_id":1,"element":3}`, `{"type":"add","msg_id":2,"element":-1}`, readBroadcasts,
-		}, `{"type":"read_ok","in_reply_to":5,"value":[3,-1]}`},
+		}, `{"type":"read_ok","in_reply_to":5,"value":[-1,3]}`},
+		{"a set has each once", []string{
+			`{"type":"add","msg_id":1,"element":{"a": 1}}`, `{"type":"add","msg_id":2,"element":{"a":1}}`, readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"value":[{"a":1}]}`},
+		{"a counter", []string{
+			`{"type":"add","msg_id":1,"delta":9223372036854775807}`, `{"type":"add","msg_id":2,"delta":3}`,
+			`{"type":"add","msg_id":3,"delta":-1}`, readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"value":9223372036854775809}`},
+		{"a counter of zero", []string{`{"type":"add","msg_id":1,"delta":0}`, readBroadcasts}, `{"type":"read_ok","in_reply_to":5,"value":0}`},
+		{"a transaction sees itself", []string{
+			`{"type":"txn","msg_id":1,"txn":[["w",1,8],["w","1",{"a": "b"}]]}`,
+			`{"type":"txn","msg_id":5,"txn":[["r",1,null],["w",1,6],["r",1,null],["w",1,7],["r",1,null],["r","1",null],["r",2,null]]}`,
+		}, `{"type":"txn_ok","in_reply_to":5,"txn":[["r",1,8],["w",1,6],["r",1,6],["w",1,7],["r",1,7],["r","1",{"a":"b"}],["r",2,null]]}`},
+		{"a transaction without operations", []string{`{"type":"txn","msg_id":5,"txn":[]}`}, `{"type":"txn_ok","in_reply_to":5,"txn":[]}`},
 		{"a set is none of the broadcasts", []string{
 			`{"type":"add","msg_id":1,"element":3}`, `{"type":"broadcast","msg_id":2,"message":4}`, readBroadcasts,
 		}, `{"type":"read_ok","in_reply_to":5,"messages":[4]}`},
@@ -90,9 +103,16 @@ func TestErrors(t *testing.T) {
 		text string
 	}{
 		{`{"type":"cas","msg_id":5}`, codeNotSupported, `"cas": want one of init,`},
-		{`{"type":"read","msg_id":5,"key":3}`, codeNotSupported, "read: a key is for maps"},
+		{`{"type":"read","msg_id":5,"key":3}`, codeNotSupported, "read: a key is for lin-kv"},
 		{`{"type":"read","msg_id":5}`, codeUnavailable, "read: nothing was added yet"},
-		{`{"type":"add","msg_id":5,"delta":3}`, codeNotSupported, "add: a delta is for counters"},
+		{`{"type":"add","msg_id":5,"delta":null}`, codeMalformed, "add: delta: null: want an integer"},
+		{`{"type":"add","msg_id":5,"delta":1.5}`, codeMalformed, "add: delta: 1.5: want an integer"},
+		{`{"type":"add","msg_id":5,"element":"` + strings.Repeat("x", hearsay.MaxKey) + `"}`, codeMalformed, "of 1027 bytes: a key is 1 to 1024"},
+		{`{"type":"txn","msg_id":5}`, codeMalformed, "txn: txn is missing"},
+		{`{"type":"txn","msg_id":5,"txn":5}`, codeMalformed, "txn: json:"},
+		{`{"type":"txn","msg_id":5,"txn":[["r",1]]}`, codeMalformed, "txn: operation 0: want"},
+		{`{"type":"txn","msg_id":5,"txn":[[1,1,1]]}`, codeMalformed, "txn: operation 0: want"},
+		{`{"type":"txn","msg_id":5,"txn":[["r",1,null],["append",1,2]]}`, codeNotSupported, `txn: operation 1: "append": want r or w`},
 		{`{"type":"add","msg_id":5}`, codeMalformed, "add: element is missing"},
 		{`{"type":"broadcast","msg_id":5}`, codeMalformed, "broadcast: message is missing"},
 		{`{"type":"broadcast","msg_id":5,"message":"` + strings.Repeat("x", hearsay.MaxRumorData) + `"}`, codeMalformed, "broadcast: message: 65539 bytes"},
@@ -103,8 +123,23 @@ func TestErrors(t *testing.T) {
 		checkError(t, ask(t, alone(t), test.body), test.code, test.text)
 	}
 	s := alone(t)
-	ask(t, s, `{"type":"add","msg_id":5,"delta":3}`)
-	checkError(t, ask(t, s, `{"type":"read","msg_id":5}`), codeNotSupported, "counters are not kept")
+	body := ask(t, s, `{"type":"txn","msg_id":5,"txn":[["w",1,2],["append",1,2]]}`)
+	checkError(t, body, codeNotSupported, "want r or w")
+	if got, want := ask(t, s, `{"type":"txn","msg_id":5,"txn":[["r",1,null]]}`), `{"type":"txn_ok","in_reply_to":5,"txn":[["r",1,null]]}`; got != want {
+		t.Errorf("after one that was refused: got %s, want %s", got, want)
+	}
+}
+
+// TestStoreFull writes to a store without room.
+func TestStoreFull(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Store.Objects = 1
+	s := New(cfg, hearsay.NewIdentity([32]byte{1}), rand.New(rand.NewPCG(1, 1)))
+	line(s, `{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}`)
+	checkError(t, ask(t, s, `{"type":"txn","msg_id":5,"txn":[["w",1,2],["w",2,2]]}`), codeAborted, "the store is full")
+	if got, want := ask(t, s, `{"type":"txn","msg_id":5,"txn":[["r",1,null]]}`), `{"type":"txn_ok","in_reply_to":5,"txn":[["r",1,null]]}`; got != want {
+		t.Errorf("after one that was refused: got %s, want %s", got, want)
+	}
 }
 
 func checkError(t *testing.T, body string, code code, text string) {
@@ -192,14 +227,14 @@ func TestBatchesAreBounded(t *testing.T) {
 
 // TestForeignPayload has a member of the network say what no session says.
 func TestForeignPayload(t *testing.T) {
-	for _, payload := range []string{"x", "b", "b{", "z1"} {
+	for _, payload := range []string{"x", "b", "b{", "z1", "s1"} {
 		s := alone(t)
 		_, effects, err := s.node.Say(epoch, []byte(payload))
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.carryOut(epoch, effects)
-		if n := len(s.broadcasts.has) + len(s.set.has); n > 0 || s.drops[hearsay.DropMalformed] != 1 {
+		if n := len(s.broadcasts.has); n > 0 || s.drops[hearsay.DropMalformed] != 1 {
 			t.Errorf("%q: %d values, %d dropped", payload, n, s.drops[hearsay.DropMalformed])
 		}
 	}

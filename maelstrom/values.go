@@ -5,16 +5,18 @@ import (
 	"encoding/json"
 )
 
-// subject is what a value belongs to. It is the first byte of a rumor's
-// payload; the value as JSON follows.
-type subject byte
+// subject is what a value belongs to. Payloads of rumors and keys of the store
+// begin with it.
+type subject string
 
 const (
-	subjectBroadcast subject = 'b'
-	subjectSet       subject = 's'
+	subjectBroadcast subject = "b" // a rumor; the value follows as JSON
+	subjectSet       subject = "s" // a key for each element, which follows as JSON
+	subjectCounter   subject = "c" // a key for each node, whose NodeID follows
+	subjectRegister  subject = "r" // a key for each key of transactions, which follows as JSON
 )
 
-// values are what was delivered of one subject: a set that only grows, in
+// values are what was delivered of broadcasts: a set that only grows, in
 // order of delivery.
 type values struct {
 	has  map[string]struct{}
@@ -36,8 +38,6 @@ func (v *values) add(value []byte) {
 	v.list = append(v.list, value...)
 }
 
-func (v *values) empty() bool { return len(v.has) == 0 }
-
 // array gives all values.
 func (v *values) array() json.RawMessage {
 	if len(v.has) == 0 {
@@ -46,21 +46,18 @@ func (v *values) array() json.RawMessage {
 	return append(bytes.Clone(v.list), ']')
 }
 
-// payloadOf gives the payload of a rumor about a value, which is valid JSON.
-func payloadOf(of subject, value json.RawMessage) []byte {
-	b := bytes.NewBuffer([]byte{byte(of)})
+// keyed gives a subject with a value, which is valid JSON.
+func keyed(of subject, value json.RawMessage) []byte {
+	b := bytes.NewBufferString(string(of))
 	if err := json.Compact(b, value); err != nil {
 		panic("maelstrom: a value was decoded and is not JSON: " + err.Error())
 	}
 	return b.Bytes()
 }
 
-// valueOf takes a payload apart. Each member of the network may say anything, so
-// it may be none of ours.
-func valueOf(payload []byte) (of subject, value []byte, ok bool) {
-	if len(payload) == 0 {
-		return 0, nil, false
-	}
-	of, value = subject(payload[0]), payload[1:]
-	return of, value, (of == subjectBroadcast || of == subjectSet) && json.Valid(value)
+// valueOf gives the value of a rumor. Each member of the network may say
+// anything, so it may be none of ours.
+func valueOf(payload []byte) (value []byte, ok bool) {
+	value, ok = bytes.CutPrefix(payload, []byte(subjectBroadcast))
+	return value, ok && json.Valid(value)
 }

@@ -134,7 +134,7 @@ func TestSet(t *testing.T) {
 	c := newCluster(t, w)
 	c.start()
 	for _, s := range c.nodes {
-		s.reads = 0 // as if there had been no topology
+		s.reads = "" // as if there had been no topology
 	}
 	if got := string(c.ask(0, `{"type":"add","msg_id":1,"element":1e2}`)); got != `{"type":"add_ok","in_reply_to":1}` {
 		t.Error(got)

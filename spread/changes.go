@@ -17,6 +17,9 @@ func (s *Store) changed(now time.Time, change *kv.Change) {
 	}
 	if len(change.Live)+len(change.Gone)+len(change.Clock) > 0 {
 		s.news, s.wait = now, askEvery
+		if s.cfg.CompareEvery > 0 && s.turnAt.IsZero() {
+			s.turnAt = now.Add(s.cfg.CompareEvery)
+		}
 	}
 	s.persist(change)
 	if s.watched {

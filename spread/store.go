@@ -54,6 +54,10 @@ type Config struct {
 	Forget  time.Duration // after which a removed writer's clock entry goes, if no value of it is left
 	Give    int           // bytes of one message of an exchange
 	Push    int           // bytes of an update that is passed on; a longer one is named
+
+	// CompareEvery is how often a neighbor is asked for a while after a change, in turn, whatever pings say: for where
+	// these are rare; default 0: never
+	CompareEvery time.Duration
 }
 
 // DefaultConfig is for networks of some hundred members.
@@ -101,6 +105,8 @@ type Store struct {
 	until    time.Time     // until then its answer is waited for
 	gained   bool          // by the exchange under way
 	wait     time.Duration // until the next question
+	turn     int           // the place of the neighbor to be asked next, by CompareEvery
+	turnAt   time.Time     // and when; zero: nothing has changed for a while
 	askAt    time.Time     // not before
 	met      []hearsay.NodeID
 	forgetAt time.Time
@@ -362,6 +368,21 @@ func (s *Store) ask(now time.Time, id hearsay.NodeID) {
 	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
 }
 
+// compare asks the neighbor whose turn it is, unless an exchange is under way. Its answer is not waited for: one that
+// holds the same gives none, and a node that waits answers no question of others.
+func (s *Store) compare(now time.Time) {
+	if next := s.directory.Next(s.self); len(next) > 0 && !now.Before(s.until) {
+		s.turn++
+		if addr, living := s.directory.Addr(next[s.turn%len(next)]); living {
+			s.stats.StoreAsks++
+			s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
+		}
+	}
+	if s.turnAt = now.Add(s.cfg.CompareEvery); s.turnAt.Sub(s.news) > pingsFor {
+		s.turnAt = time.Time{}
+	}
+}
+
 // Tick lets time pass.
 func (s *Store) Tick(now time.Time) {
 	if !s.until.IsZero() && !now.Before(s.until) {
@@ -376,6 +397,9 @@ func (s *Store) Tick(now time.Time) {
 		change := s.replica.Forget(now)
 		s.changed(now, &change)
 	}
+	if !s.turnAt.IsZero() && !now.Before(s.turnAt) {
+		s.compare(now)
+	}
 	for len(s.met) > 0 && !now.Before(s.askAt) && s.until.IsZero() {
 		s.ask(now, s.met[0])
 		s.met = s.met[1:]
@@ -387,6 +411,9 @@ func (s *Store) Deadline() time.Time {
 	at := s.forgetAt
 	if next := s.replica.NextExpiry(); !next.IsZero() {
 		at = when.Earlier(at, next)
+	}
+	if !s.turnAt.IsZero() {
+		at = when.Earlier(at, s.turnAt)
 	}
 	switch {
 	case !s.until.IsZero():

@@ -14,7 +14,8 @@ func newMaelstrom() *cobra.Command {
 		Short: "Run one node of a Maelstrom test on standard input and output",
 		Long: `Run one node of a test of Maelstrom (github.com/jepsen-io/maelstrom), which
 starts it and talks to it by lines of JSON on standard input and output, until
-input ends. It knows the workloads broadcast, g-set and echo.
+input ends. It knows the workloads broadcast, g-set, g-counter, pn-counter,
+txn-rw-register and echo.
 
 Maelstrom's --bin takes a program without arguments, so give it a script:
 
