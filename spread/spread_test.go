@@ -54,6 +54,29 @@ func TestWhatIsLostIsFound(t *testing.T) {
 	}
 }
 
+// What was lost is found without pings, too, and then nothing is sent any more.
+func TestComparesWithoutPings(t *testing.T) {
+	w := newWorld(t, 8)
+	w.mute = true
+	for _, m := range w.nodes {
+		m.cfg.CompareEvery = time.Second
+	}
+	w.cut = func(from, to int) bool { return (from < 4) != (to < 4) }
+	for n := range 100 {
+		w.put(n%8, kv.Write{Key: fmt.Sprint("key ", n), Value: []byte("value")})
+		w.run(100 * time.Millisecond)
+	}
+	w.cut = nil
+	t.Logf("all agree after %v", w.must(5*time.Second, "all agree", w.agree))
+	w.run(pingsFor + 5*time.Second)
+	if before := w.bytes; true {
+		w.run(time.Minute)
+		if w.bytes != before {
+			t.Errorf("a network at rest sent %d bytes", w.bytes-before)
+		}
+	}
+}
+
 // Both sides of a cut write; afterwards all have both values, and the same winner.
 func TestBothSidesOfACutAreKept(t *testing.T) {
 	w := newWorld(t, 6)

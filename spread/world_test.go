@@ -23,6 +23,7 @@ type world struct {
 	cfg    Config
 	loss   float64 // of datagrams
 	cut    func(from, to int) bool
+	mute   bool // nobody pings
 	queue  testkit.Queue[flight]
 	nodes  []*node
 	bytes  int // sent
@@ -156,7 +157,7 @@ func (w *world) run(d time.Duration) {
 
 func (w *world) ping(m *node) {
 	other := w.nodes[w.random.IntN(len(w.nodes))]
-	if other == m || other.down || w.cut != nil && w.cut(m.index, other.index) {
+	if w.mute || other == m || other.down || w.cut != nil && w.cut(m.index, other.index) {
 		return
 	}
 	other.Pinged(w.now, nodeID(m.index), m.PingHash(w.now))
