@@ -52,7 +52,8 @@ type value struct {
 // stock is what a machine's disk has of the store.
 type stock struct {
 	disk     int          // which of its disks
-	origin   clock.Origin // under which its node writes; zero: none yet, or a crash may have taken it
+	origin   clock.Origin // under which its node writes; zero: none yet
+	kept     clock.Origin // the one of these that no crash can take
 	copied   bool         // what is on it is an older copy, or another's
 	live     map[int]int  // values, and under how many dots each
 	gone     map[int]bool // values that it has had live
@@ -128,10 +129,10 @@ func (s *written) loads(m *machine, records []core.Record, now time.Duration) {
 		*stock = s.empty(m)
 	}
 	live, copied := make(map[int]int), stock.copied
-	stock.origin = clock.Origin{} // one that the disk has not kept was of no write that was told
+	stock.origin = stock.kept // any later one was of no write that was told
 	for _, record := range records {
 		if own, is := record.(*core.KeptStore); is {
-			stock.origin = own.Origin
+			stock.origin, stock.kept = own.Origin, own.Origin
 		}
 		kept, is := record.(*core.KeptObject)
 		if !is {
@@ -266,5 +267,5 @@ func (s *written) synced(m *machine) {
 			v.durable = true
 		}
 	}
-	stock.unsynced = stock.unsynced[:0]
+	stock.unsynced, stock.kept = stock.unsynced[:0], stock.origin
 }
