@@ -21,7 +21,9 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 		}
 	}
 	if !a.Early {
-		add(a.unready())
+		if text := a.unready(); text != a.NoQuorum() || !s.diskStands() {
+			add(text)
+		}
 		add(a.Why)
 	}
 	if a.Fork != nil && (a.Early || a.Fork.Text != a.Why) {
@@ -75,7 +77,7 @@ func (a *Authority) LastQuorum() string {
 		}
 		how, hint := "has answered nobody", "start it again, or mend the way to it"
 		if s.State == StateAlive {
-			how, hint = "answers pings, and has not answered this seed, which leads,", "let TCP and UDP through between the two, both ways"
+			how, hint = "answers pings, and has not answered this seed, which leads,", "see to its disk, or let TCP and UDP through between the two, both ways"
 		}
 		silent = append(silent, fmt.Sprintf("%s at %v, which %s since %s", cmp.Or(s.Name, "the seed"), s.Addr, how, s.Silent.UTC().Format(time.RFC3339)))
 		if !slices.Contains(hints, hint) {
@@ -160,6 +162,10 @@ func (s *Stats) Troubles() (all []string) {
 	}
 	return all
 }
+
+// diskStands reports whether nothing becomes durable. What waits for that is neither asked nor answered, so that no
+// quorum is heard, however well the seeds are.
+func (s *Stats) diskStands() bool { return s.DiskFull > 0 || s.DiskBehind > 0 }
 
 func (s *Stats) diskWords() string {
 	switch {

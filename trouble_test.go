@@ -34,6 +34,38 @@ func TestLastQuorumIsTold(t *testing.T) {
 }
 
 // Of two troubles that are so both are told, unless one is the cause of the other.
+// A node whose disk stands still asks and answers nothing of what waits for that, so it hears no quorum, whatever the
+// seeds do: the disk is told, and no seeds are blamed.
+func TestNoQuorumIsNotToldWhileTheDiskStandsStill(t *testing.T) {
+	lost := Authority{Seeded: true, Quorum: 2, Seeds: make([]SeedStatus, 3)}
+	seat := lost
+	seat.Key, seat.Why = PublicKey{1}, "it may be put back"
+	for what, c := range map[string]struct {
+		authority *Authority
+		stats     Stats
+		told      []string // the beginning of each
+	}{
+		"no quorum":                {&lost, Stats{}, []string{"no quorum of seeds"}},
+		"a full disk":              {&lost, Stats{DiskFull: 9}, []string{"the disk is full"}},
+		"a disk behind":            {&lost, Stats{DiskBehind: 9}, []string{"the disk does not keep up"}},
+		"a full disk, and no part": {&seat, Stats{DiskFull: 9}, []string{"this seed takes no part", "it may be put back", "the disk is full"}},
+	} {
+		got := Troubles(c.authority, &c.stats)
+		if !slices.EqualFunc(got, c.told, strings.HasPrefix) {
+			t.Errorf("%s: %q, want %q", what, got, c.told)
+		}
+	}
+}
+
+// A seed that answers pings, and not the one that leads, may be one whose disk stands still: it is not only the way
+// between the two that is to be looked at.
+func TestASilentSeedThatAnswersPingsMayHaveASlowDisk(t *testing.T) {
+	a := Authority{Seeded: true, Ready: true, Quorum: 2, Seeds: []SeedStatus{{State: StateAlive}, {State: StateAlive, Silent: time.Unix(9, 0)}, {State: StateAlive}}}
+	if text := a.LastQuorum(); !strings.Contains(text, "see to its disk") {
+		t.Errorf("a seed whose disk may stand still: %q", text)
+	}
+}
+
 func TestTroublesThatAreSoAreTold(t *testing.T) {
 	narrow := Stats{NarrowFor: 1, Narrow: []Narrow{{Name: "a", Passes: 400, Lost: 500}}}
 	of := func(change func(*Stats)) *Stats {
