@@ -33,7 +33,6 @@ func TestLastQuorumIsTold(t *testing.T) {
 	}
 }
 
-// Of two troubles that are so both are told, unless one is the cause of the other.
 // A node whose disk stands still asks and answers nothing of what waits for that, so it hears no quorum, whatever the
 // seeds do: the disk is told, and no seeds are blamed.
 func TestNoQuorumIsNotToldWhileTheDiskStandsStill(t *testing.T) {
@@ -66,6 +65,7 @@ func TestASilentSeedThatAnswersPingsMayHaveASlowDisk(t *testing.T) {
 	}
 }
 
+// Of two troubles that are so both are told, unless one is the cause of the other.
 func TestTroublesThatAreSoAreTold(t *testing.T) {
 	narrow := Stats{NarrowFor: 1, Narrow: []Narrow{{Name: "a", Passes: 400, Lost: 500}}}
 	of := func(change func(*Stats)) *Stats {

@@ -1049,3 +1049,22 @@ func TestWhyOfTheLastBearer(t *testing.T) {
 		}
 	}
 }
+
+// In a network without seeds, too, why calls its subject by its name in each step.
+func TestWhyNamesItsSubject(t *testing.T) {
+	w := newNetwork(t, 4)
+	w.run(5 * time.Second)
+	w.cut = map[[2]int]bool{{0, 1}: true, {1, 0}: true}
+	w.run(time.Minute)
+	file, id := w.why(0, "n1"), w.nodes[1].Self().ID.String()[:8]
+	indirect := false
+	for _, step := range file.Steps {
+		indirect = indirect || step.Kind == hearsay.EventIndirect.String()
+		if strings.Contains(step.Text, id) {
+			t.Errorf("%s: %s", step.Kind, step.Text)
+		}
+	}
+	if !indirect {
+		t.Errorf("nothing tells of the cut: %+v", file.Steps)
+	}
+}

@@ -267,6 +267,7 @@ func (g *gatherer) nameFacts(f *casebook.Facts) {
 			name(e.Statements[i].Observer)
 		}
 	}
+	name(f.Member.ID)
 	for i := range f.Events {
 		name(f.Events[i].By)
 		evidence(f.Events[i].Evidence)
