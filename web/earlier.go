@@ -70,12 +70,10 @@ func (a *api) earlierRoutes() []route {
 	}
 }
 
-// earlierResult is what each POST is answered, but for pings and probes.
+// earlierResult is what a POST is answered, but for pings, probes and what was added.
 type earlierResult struct {
-	Status  string          `json:"status"`
-	Key     string          `json:"key,omitempty"`
-	Value   json.RawMessage `json:"value,omitempty"`
-	Message string          `json:"message,omitempty"`
+	Status  string `json:"status"`
+	Message string `json:"message,omitempty"`
 }
 
 var earlierDone = earlierResult{Status: "success"}
