@@ -151,9 +151,10 @@ func (c *Client) send(ctx context.Context, patience time.Duration, method, path 
 	for key, values := range header {
 		request.Header[key] = values
 	}
+	began := time.Now()
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return nil, c.explain(err, patience)
+		return nil, c.explain(err, min(cmp.Or(patience, decideTimeout), max(time.Since(began).Round(time.Millisecond), time.Millisecond)))
 	}
 	if answer.StatusCode/100 != 2 {
 		defer answer.Body.Close()
@@ -162,8 +163,9 @@ func (c *Client) send(ctx context.Context, patience time.Duration, method, path 
 	return answer, nil
 }
 
-// explain says in words of the user why no answer came.
-func (c *Client) explain(err error, patience time.Duration) *Error {
+// explain says in words of the user why no answer came in the time that was waited. The caller's own deadline may
+// have come long before the patience of this package was over.
+func (c *Client) explain(err error, waited time.Duration) *Error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err
 	}
@@ -171,7 +173,7 @@ func (c *Client) explain(err error, patience time.Duration) *Error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &Error{Refused, fmt.Errorf("no node answers at %s: connection refused", c.base)}
 	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
-		return &Error{Silent, fmt.Errorf("no answer from %s within %v", c.base, cmp.Or(patience, decideTimeout))}
+		return &Error{Silent, fmt.Errorf("no answer from %s within %v", c.base, waited)}
 	}
 	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
 		return &Error{Unresolved, fmt.Errorf("ask %s: %s", c.base, unknown.Err)} // not the server that it asked

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // serve makes a client of a server that answers as answer does.
@@ -185,6 +186,21 @@ func TestNoHTTP(t *testing.T) {
 		}
 		listener.Close()
 		<-done
+	}
+}
+
+// The caller's own deadline comes before the patience of this package: what is told is how long was really waited.
+func TestDeadlineOfTheCaller(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // which accepts, and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = New("http://" + listener.Addr().String()).Self(ctx)
+	if reasonOf(err) != Silent || strings.Contains(err.Error(), answerTimeout.String()) {
+		t.Errorf("%v; the deadline was 20ms", err)
 	}
 }
 
