@@ -42,6 +42,8 @@ type network struct {
 	connections map[ends]*connection
 	// by way: when a stream was used last that was dialled to a process that listens there no more, and holds it
 	held map[way]time.Duration
+	// until when something waited, longer than promiseSlack, that one seed sent another: for segments that were lost
+	seedsHeldUp time.Duration
 
 	flights []flight // those in use and those that are not
 	unused  []int32  // of flights, by number
@@ -325,6 +327,9 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 		return 0, false
 	}
 	open.arrives[side] = max(open.arrives[side], w.now+wait, freed)
+	if open.arrives[side]-w.now > promiseSlack && w.isSeed(from) && w.isSeed(to) {
+		n.seedsHeldUp = max(n.seedsHeldUp, open.arrives[side])
+	}
 	return open.arrives[side], true
 }
 
