@@ -27,12 +27,13 @@ const (
 	DropUnproven  // a death whose evidence does not hold
 	DropTableFull // no room in a bounded table
 	DropEarly     // from, or about, a node that may be a member: this one is not in yet, and cannot know
+	DropDoubtful  // a suspicion whose accuser is suspect itself
 	NumDrops
 )
 
 var dropWords = [NumDrops]string{
 	"queue-full", "rate", "oversized", "slow", "version", "network", "sealed", "truncated", "malformed",
-	"unknown-kind", "own", "misdirected", "unexpected", "stranger", "bad-signature", "far-future", "unproven", "table-full", "early",
+	"unknown-kind", "own", "misdirected", "unexpected", "stranger", "bad-signature", "far-future", "unproven", "table-full", "early", "doubtful",
 }
 
 // String gives the reason's word.

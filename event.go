@@ -336,6 +336,7 @@ type Event struct {
 	// the seeds had ruled it when this node first heard how far their ledger goes, and before this node's start, as the
 	// ruling says
 	Before bool `json:"before,omitempty"`
-	// this node took itself for cut off when it accused the subject: that says little of the subject
+	// this node took itself for cut off when it accused the subject, or the accuser that it refuted was not alive here:
+	// that says little of the subject
 	CutOff bool `json:"cut_off,omitempty"`
 }

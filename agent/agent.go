@@ -219,7 +219,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 
 	a.hub, a.changes = newHub(a.started), newChanges()
 	node.Gossip().WatchKeys()
-	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr)}
+	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr), self: identity.Public().NodeID()}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
 	for i := range a.cfg.Seeds {

@@ -17,6 +17,7 @@ type journal struct {
 	hub     *hub
 	logger  *slog.Logger
 	phrases *guest.Phrases // nil: of an open network
+	self    hearsay.NodeID
 	writing sync.WaitGroup
 
 	mu    sync.Mutex
@@ -70,7 +71,7 @@ func (j *journal) write() {
 		case !ok:
 			return
 		case n == nil:
-			logEvent(j.logger, j.phrases, &e)
+			logEvent(j.logger, j.phrases, j.self, &e)
 		default:
 			if text := n(j.phrases); text != "" {
 				j.logger.Info(text)
@@ -114,7 +115,7 @@ func lineOf(kind hearsay.EventKind) line {
 
 // logEvent writes the line of an event: text for a person, attributes for the
 // facts.
-func logEvent(logger *slog.Logger, p *guest.Phrases, e *hearsay.Event) {
+func logEvent(logger *slog.Logger, p *guest.Phrases, self hearsay.NodeID, e *hearsay.Event) {
 	l := lineOf(e.Kind)
 	if e.Kind == hearsay.EventCondemned && e.Evidence != nil {
 		l.text = e.Evidence.Title()
@@ -122,8 +123,11 @@ func logEvent(logger *slog.Logger, p *guest.Phrases, e *hearsay.Event) {
 	if e.Before {
 		l = line{slog.LevelDebug, l.text + ", before this node started"}
 	}
-	if e.CutOff {
+	switch {
+	case e.CutOff:
 		l.level = slog.LevelDebug // that it is cut off is told once
+	case e.Kind == hearsay.EventMemberSuspected && e.By != self:
+		l.level = slog.LevelInfo // the accuser's log warns; at the others a false one is refuted within moments
 	}
 	if p != nil {
 		if text := p.Before(e); text != "" {

@@ -31,7 +31,7 @@ func TestWhatWasRuledBeforeTheStart(t *testing.T) {
 		{Kind: hearsay.EventRuled, Subject: now, Name: "now", Ruling: removed},
 		{Kind: hearsay.EventMemberRemoved, Subject: now, Name: "now"},
 	} {
-		logEvent(logger, p, &e)
+		logEvent(logger, p, hearsay.NodeID{}, &e)
 	}
 	for _, want := range []string{
 		`level=DEBUG msg="The seeds have ruled, before this node started" event=ruled member=then`,
@@ -48,14 +48,17 @@ func TestWhatWasRuledBeforeTheStart(t *testing.T) {
 	}
 }
 
-// What a node says of others while it takes itself for cut off is no warning: that it is has been told.
+// What a node says of others while it takes itself for cut off is no warning: that it is has been told. Nor is what
+// another says, whose own log warns.
 func TestAccusationsOfACutOffNodeAreNoWarnings(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	for _, cutOff := range []bool{false, true} {
-		logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventMemberSuspected, Name: "bob", CutOff: cutOff})
+	self, other := hearsay.NodeID{1}, hearsay.NodeID{2}
+	for _, e := range []hearsay.Event{{By: self}, {By: self, CutOff: true}, {By: other}} {
+		e.Kind, e.Name = hearsay.EventMemberSuspected, "bob"
+		logEvent(logger, nil, self, &e)
 	}
-	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=DEBUG") != 1 || strings.Count(text, "cut_off=true") != 1 {
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=DEBUG") != 1 || strings.Count(text, "level=INFO") != 1 || strings.Count(text, "cut_off=true") != 1 {
 		t.Errorf("the log has\n%s", text)
 	}
 }
@@ -65,8 +68,8 @@ func TestAccusationsOfACutOffNodeAreNoWarnings(t *testing.T) {
 func TestLogSaysWhatIsSo(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventCondemned, Subject: hearsay.NodeID{2}, Evidence: &hearsay.Evidence{Rule: hearsay.RuleTimeout, Needed: 3}})
-	logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventNameConflict, Subject: hearsay.NodeID{2}, Name: "twice", By: hearsay.NodeID{0xab}, ByName: "twice"})
+	logEvent(logger, nil, hearsay.NodeID{}, &hearsay.Event{Kind: hearsay.EventCondemned, Subject: hearsay.NodeID{2}, Evidence: &hearsay.Evidence{Rule: hearsay.RuleTimeout, Needed: 3}})
+	logEvent(logger, nil, hearsay.NodeID{}, &hearsay.Event{Kind: hearsay.EventNameConflict, Subject: hearsay.NodeID{2}, Name: "twice", By: hearsay.NodeID{0xab}, ByName: "twice"})
 	for _, want := range []string{`msg="The suspicion of a member ran out: no observer said whether it reaches the member"`, "member=twice id=02000000 by=ab000000"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %s in:\n%s", want, log.String())

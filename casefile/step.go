@@ -38,6 +38,9 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 		step.Text = fmt.Sprintf("%s left by its own signed word", e.Name)
 	case hearsay.EventRefuted:
 		step.Text = fmt.Sprintf("%s was claimed %s and refuted it with a higher incarnation", me, e.State)
+		if e.CutOff {
+			step.Text += "; its accuser did not answer itself"
+		}
 		if e.State == hearsay.StateAlive {
 			step.Text = fmt.Sprintf("%s heard that it is at %v, by %s; it took a higher incarnation", me, e.Addr, e.Text)
 		}

@@ -89,10 +89,11 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 			n.detect.Worsen()
 		}
 	case hearsay.EventRefuted:
-		if e.State == hearsay.StateSuspect {
-			n.detect.Doubt() // others do; so should it (Lifeguard, table I)
-		} else {
+		switch {
+		case e.State != hearsay.StateSuspect:
 			n.overlay.Doubt(now)
+		case !e.CutOff:
+			n.detect.Doubt() // others do; so should it (Lifeguard, table I)
 		}
 	case hearsay.EventRuled:
 		n.rulings.ruled(now, e)

@@ -23,6 +23,10 @@ const (
 	unansweredPeriods = unheardPeriods + 2
 )
 
+// answeredPeriods is how long ago the last answer may be where a node is not the one that is cut off. A guess: each
+// period brings one.
+const answeredPeriods = 3
+
 // silence is since when something has not come.
 type silence struct {
 	last time.Time // when it last came, or was first to be expected
@@ -118,12 +122,20 @@ func (n *Node) noteUnheard(now time.Time) {
 }
 
 // noteCutOff marks an accusation of this node's own that it makes while it takes itself for cut off: it accuses all.
+// And it marks that it has refuted one whose accuser is suspect or dead here, while others answer this node: that says
+// little of it.
 func (n *Node) noteCutOff(e *hearsay.Event) {
 	switch e.Kind {
 	case hearsay.EventMemberSuspected:
 		e.CutOff = n.silent.any() && e.By == n.id
-	case hearsay.EventUnreachable, hearsay.EventRoundOpened, hearsay.EventUndecided, hearsay.EventCondemned:
+	case hearsay.EventUnreachable, hearsay.EventRoundOpened, hearsay.EventUndecided:
 		e.CutOff = n.silent.any()
+	case hearsay.EventCondemned: // a node that has heard nobody since may not know yet that it is cut off
+		e.CutOff = n.silent.any() || !n.silent.heard.last.After(time.UnixMilli(e.Evidence.Suspected))
+	case hearsay.EventRefuted:
+		by, listed := n.roster.Member(e.By)
+		answered := e.At.Sub(n.silent.last) < answeredPeriods*n.cfg.Detect.Period
+		e.CutOff = answered && listed && e.State == hearsay.StateSuspect && by.State != hearsay.StateAlive
 	}
 }
 

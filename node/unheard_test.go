@@ -58,7 +58,8 @@ func TestNodeThatHearsNobody(t *testing.T) {
 	}
 }
 
-// What a node accuses others of once it takes itself for cut off is marked so, and no death that it decides then counts
+// What a node accuses others of once it takes itself for cut off is marked so, as is what it condemns them for if it
+// has heard nobody since it accused them, and no death that it decides then counts
 // among its own; all that others accuse, and it once it is back, is not.
 func TestAccusationsOfACutOffNodeAreMarked(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T) *network{
@@ -75,7 +76,8 @@ func TestAccusationsOfACutOffNodeAreMarked(t *testing.T) {
 					cut = cut && by != 5
 				case hearsay.EventMemberSuspected, hearsay.EventUnreachable, hearsay.EventRoundOpened, hearsay.EventUndecided, hearsay.EventCondemned:
 					own := e.Kind != hearsay.EventMemberSuspected || e.By == w.nodes[5].Self().ID
-					if want := cut && own && by == 5; e.CutOff != want {
+					silent := e.Kind == hearsay.EventCondemned && w.closed[5] // it has heard nobody since it accused
+					if want := (cut || silent) && own && by == 5; e.CutOff != want {
 						t.Errorf("n%d tells %s of %s: cut off is %v", by, e.Kind, e.Name, e.CutOff)
 					}
 					if e.CutOff {

@@ -673,3 +673,16 @@ func TestAdmittedAreListedWhateverIsForged(t *testing.T) {
 	b.Admit(b.now, &word)
 	b.want(admitted, hearsay.StateAlive)
 }
+
+// A member that is suspect itself makes nobody else suspect, and once it has refuted it does.
+func TestSuspectAccusesInVain(t *testing.T) {
+	b := newBench(t, 12)
+	m, cutOff, honest := b.others[0], b.others[1], b.others[2]
+	b.hear(honest, suspect(cutOff, honest))
+	b.hear(cutOff, suspect(m, cutOff))
+	b.hear(honest, suspect(m, cutOff)) // passed on
+	b.want(m, hearsay.StateAlive)
+	b.wantDrop(hearsay.DropDoubtful, 2)
+	b.hear(honest, suspect(m, honest))
+	b.want(m, hearsay.StateSuspect)
+}

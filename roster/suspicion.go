@@ -27,8 +27,14 @@ func (su *suspicions) claimed(now time.Time, p *core.Packet, m *member, c *hears
 	if su.roster.aways.holdsBack(now, p, m) {
 		return
 	}
-	if by := su.members.get(c.By); by == nil || !by.state.Living() {
+	switch by := su.members.get(c.By); {
+	case by == nil || !by.state.Living():
 		su.out.stats.Drops[hearsay.DropStranger]++
+		return
+	case by.state == hearsay.StateSuspect:
+		// A node that is cut off accuses all in turn, also before it knows that it is. Its suspect hears of it from the
+		// accuser, and who has failed others find out by their own probes.
+		su.out.stats.Drops[hearsay.DropDoubtful]++
 		return
 	}
 	su.suspect(now, m, c.By)

@@ -103,7 +103,8 @@ func eventLine(e *hearsay.Event) string {
 	}
 	field(e.Text != "", "text=%q", e.Text)
 	field(e.Before, "(%s)", "before this node started")
-	field(e.CutOff, "(%s)", "while this node takes itself for cut off")
+	field(e.CutOff && e.Kind != hearsay.EventRefuted, "(%s)", "while this node takes itself for cut off")
+	field(e.CutOff && e.Kind == hearsay.EventRefuted, "(%s)", "whose accuser does not answer itself")
 	return line.String()
 }
 
