@@ -20,8 +20,15 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 			all = append(all, text)
 		}
 	}
+	last := ""
 	if !a.Early {
-		if text := a.unready(); text != a.NoQuorum() || !s.diskStands() {
+		switch text := a.unready(); {
+		case text != a.NoQuorum():
+			add(text)
+		case s.diskStands():
+		case s.cutOff():
+			last = text
+		default:
 			add(text)
 		}
 		add(a.Why)
@@ -33,7 +40,9 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 	if !a.Seeded {
 		add(s.Alone())
 	}
-	return append(all, s.Troubles()...)
+	all = append(all, s.Troubles()...)
+	add(last)
+	return all
 }
 
 // unready says what it means that no quorum of seeds decides with this node; "" if one does, or
@@ -166,6 +175,12 @@ func (s *Stats) Troubles() (all []string) {
 // diskStands reports whether nothing becomes durable. What waits for that is neither asked nor answered, so that no
 // quorum is heard, however well the seeds are.
 func (s *Stats) diskStands() bool { return s.DiskFull > 0 || s.DiskBehind > 0 }
+
+// cutOff reports whether nothing gets from others to this node, or from it to them, or no stream does, by which most
+// goes that seeds say: no wonder that no quorum is heard.
+func (s *Stats) cutOff() bool {
+	return s.AddressGone > 0 || s.Unheard > 0 || s.Unanswered > 0 || s.StreamsFail > 0
+}
 
 func (s *Stats) diskWords() string {
 	switch {

@@ -34,8 +34,8 @@ func TestLastQuorumIsTold(t *testing.T) {
 }
 
 // A node whose disk stands still asks and answers nothing of what waits for that, so it hears no quorum, whatever the
-// seeds do: the disk is told, and no seeds are blamed.
-func TestNoQuorumIsNotToldWhileTheDiskStandsStill(t *testing.T) {
+// seeds do: the disk is told, and no seeds are blamed. Nor does one that is cut off, which is told first.
+func TestNoQuorumIsToldAfterItsCause(t *testing.T) {
 	lost := Authority{Seeded: true, Quorum: 2, Seeds: make([]SeedStatus, 3)}
 	seat := lost
 	seat.Key, seat.Why = PublicKey{1}, "it may be put back"
@@ -47,6 +47,10 @@ func TestNoQuorumIsNotToldWhileTheDiskStandsStill(t *testing.T) {
 		"no quorum":                {&lost, Stats{}, []string{"no quorum of seeds"}},
 		"a full disk":              {&lost, Stats{DiskFull: 9}, []string{"the disk is full"}},
 		"a disk behind":            {&lost, Stats{DiskBehind: 9}, []string{"the disk does not keep up"}},
+		"cut off":                  {&lost, Stats{Unheard: 9, Copied: 2}, []string{"this node has heard nobody", "this node runs since", "no quorum of seeds"}},
+		"nobody answers":           {&lost, Stats{Unanswered: 9}, []string{"nobody has answered", "no quorum of seeds"}},
+		"no address":               {&lost, Stats{AddressGone: 9}, []string{"this machine has not had", "no quorum of seeds"}},
+		"cut off, and no part":     {&seat, Stats{Unheard: 9}, []string{"this seed takes no part", "it may be put back", "this node has heard nobody"}},
 		"a full disk, and no part": {&seat, Stats{DiskFull: 9}, []string{"this seed takes no part", "it may be put back", "the disk is full"}},
 	} {
 		got := Troubles(c.authority, &c.stats)

@@ -516,6 +516,7 @@ func TestReadyzOfSeeded(t *testing.T) {
 		status int
 		want   string
 	}{
+		{"a seed that is cut off", hearsay.RoleSeed, true, func(a *hearsay.Authority) { a.Ready = false }, 503, `"detail":"this node has heard nobody since`},
 		{"a seed", hearsay.RoleSeed, true, func(*hearsay.Authority) {}, 200, `"status":"joined"}`},
 		{"a seed that hears no quorum", hearsay.RoleSeed, false, func(a *hearsay.Authority) { a.Ready = false }, 503, `"detail":"no quorum of seeds is heard (2 of 3)`},
 		{"a seed that is part of no network", hearsay.RoleSeed, false, func(a *hearsay.Authority) { a.Ready, a.Waits, a.Why = false, true, "not founded" }, 503, `"detail":"not founded"`},
@@ -539,6 +540,9 @@ func TestReadyzOfSeeded(t *testing.T) {
 		v.members[0].Role, v.members[0].State, v.joined = c.role, hearsay.StateAlive, c.joined
 		if c.name == "a peer that has left" || c.name == "a peer that leaves" {
 			v.members[0].State = hearsay.StateLeft
+		}
+		if c.name == "a seed that is cut off" {
+			v.stats.Unheard = 9
 		}
 		c.change(&v.council.authority)
 		r := ask(handler(v), "GET", "/readyz", "")

@@ -427,11 +427,13 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
-		why := cmp.Or(authority.Why, noQuorum(&authority))
-		if troubles != "" {
-			why += "; " + troubles
+		why := []string{cmp.Or(authority.Why, noQuorum(&authority))}
+		if all := hearsay.Troubles(&authority, &stats); authority.Why == "" && !authority.Early && len(all) > 0 {
+			why = all
+		} else if troubles != "" {
+			why = append(why, troubles)
 		}
-		return &problem{http.StatusServiceUnavailable, why}
+		return &problem{http.StatusServiceUnavailable, strings.Join(why, "; ")}
 	case stats.Unheard > 0, stats.Unanswered > 0:
 		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Apart && authority.Epoch > 0:
