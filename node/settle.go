@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"hearsay"
@@ -16,6 +17,12 @@ func (n *Node) settle(now time.Time) *core.Effects {
 	n.deaf.note(now)
 	n.noteUnheard(now)
 	for i := 0; i < len(n.out.Events) || n.leaving.tell(now); i++ {
+		if n.standing.holdsBack(now, &n.out.Events[i]) {
+			n.seeded.noteFirst(now, &n.out.Events[i])
+			n.out.Events = slices.Delete(n.out.Events, i, i+1)
+			i--
+			continue
+		}
 		nameMembers(n.roster, &n.out.Events[i])
 		n.ways.noteCause(&n.out.Events[i])
 		noteBefore(now, &n.out.Events[i], n.began)

@@ -23,8 +23,24 @@ type standing struct {
 	at      time.Time // the next look
 	noPart  bool      // this seed takes no part in what the seeds decide
 	apart   bool      // this node is in by a ledger that is not the seeds'
+	held    bool      // no quorum is heard, which is not told as the disk is the cause
+	stood   time.Time // the last look at which the disk did not keep up
 	untaken bool      // no seed takes a report of this peer
 	vain    time.Time // since when looks have shown that; zero: the last has not
+}
+
+// holdsBack reports whether an event is not told: while the disk stands still no quorum is heard, which says nothing of
+// the seeds. It is told if none is heard earlyFor after the disk keeps up again.
+func (st *standing) holdsBack(now time.Time, e *hearsay.Event) bool {
+	switch {
+	case e.Kind == hearsay.EventQuorumLost && now.Sub(st.stood) < earlyFor:
+		st.held = true
+		return true
+	case e.Kind == hearsay.EventQuorumBack && st.held:
+		st.held = false
+		return true
+	}
+	return false
 }
 
 // noteStanding tells what has changed.
@@ -45,6 +61,13 @@ func (n *Node) noteStanding(now time.Time) {
 		n.out.Events = append(n.out.Events, e)
 	}
 	self := hearsay.Event{Subject: n.id}
+	if n.DiskBehind() > 0 {
+		st.stood = now
+	}
+	if st.held && now.Sub(st.stood) >= earlyFor {
+		st.held = false
+		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Subject: n.id, Count: hearsay.QuorumOf(len(s.seeds()))})
+	}
 	switch early := s.early(now); {
 	case s.seat != nil:
 		if self.Text = s.seat.Why(); s.seat.Decides() {

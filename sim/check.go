@@ -169,7 +169,7 @@ type view struct {
 	cast     []string                // ballots of this step
 	tried    map[hearsay.NodeID]tried
 	away     map[hearsay.NodeID]awayWord
-	lostAt   time.Duration // when this seed last said, by its clock, that no seed leads
+	lostAt   time.Duration // by its clock, when this seed last told that no seed leads, or its disk stood still
 	heardAt  time.Duration // when a message of another seed last came, by this seed's clock
 	deafAt   time.Duration // when, after two elections' time without one, it was last seen that this seed heard nobody
 	began    time.Duration
@@ -317,6 +317,9 @@ func (c *checker) alwaysThere(one *identity, now time.Duration) bool {
 // stepped looks at the effects of one step before they are carried out.
 func (c *checker) stepped(m *machine, e *core.Effects, now time.Duration) {
 	c.bounds(m, e, now)
+	if m.node.DiskBehind() > 0 {
+		c.views[m.index].lostAt = m.clock.shows(now)
+	}
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
