@@ -84,11 +84,8 @@ func (a *Authority) LastQuorum() string {
 		if s.Silent.IsZero() {
 			continue
 		}
-		how, hint := "has answered nobody", "start it again, or mend the way to it"
-		if s.State == StateAlive {
-			how, hint = "answers pings, and has not answered this seed, which leads,", "see to its disk, or let TCP and UDP through between the two, both ways"
-		}
-		silent = append(silent, fmt.Sprintf("%s at %v, which %s since %s", cmp.Or(s.Name, "the seed"), s.Addr, how, s.Silent.UTC().Format(time.RFC3339)))
+		how, hint := s.SilentWords()
+		silent = append(silent, fmt.Sprintf("%s at %v, which %s", cmp.Or(s.Name, "the seed"), s.Addr, how))
 		if !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
@@ -98,6 +95,15 @@ func (a *Authority) LastQuorum() string {
 	}
 	return fmt.Sprintf("just a quorum of seeds is left (%d of %d) without %s: if one more fails, nobody is admitted or removed; %s",
 		a.Quorum, len(a.Seeds), strings.Join(silent, ", and "), strings.Join(hints, ", or "))
+}
+
+// SilentWords says of a seed that is silent how it is, and since when, and what to do. Why it is so only its log knows.
+func (s *SeedStatus) SilentWords() (how, hint string) {
+	how, hint = "has answered nobody", "see what its log says last, and start it again unless that says otherwise, or mend the way to it"
+	if s.State == StateAlive {
+		how, hint = "answers pings, and has not answered this seed, which leads,", "see to its disk, or let TCP and UDP through between the two, both ways"
+	}
+	return how + " since " + s.Silent.UTC().Format(time.RFC3339), hint
 }
 
 // Alone says of a node of an open network that it sees no other living member, and what became

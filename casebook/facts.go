@@ -111,11 +111,12 @@ type Seeded struct {
 	Leaves  bool // it has left
 	Apart   bool // it follows a ledger that nobody else does
 
-	Bar        *hearsay.Bar     // if the member is barred, and the teller is a seed
-	Open       *Case            // against it, likewise
-	Silence    *Silence         // of it to the teller's own probes, likewise
-	Abstaining bool             // the teller cannot judge now, likewise
-	Untaken    *hearsay.Untaken // the report of the member, or of another, that no seed takes from this peer
+	Bar        *hearsay.Bar        // if the member is barred, and the teller is a seed
+	Open       *Case               // against it, likewise
+	Silence    *Silence            // of it to the teller's own probes, likewise
+	Silent     *hearsay.SeedStatus // it is a seed that is silent, as that says; nil: it is none, or not known to be
+	Abstaining bool                // the teller cannot judge now, likewise
+	Untaken    *hearsay.Untaken    // the report of the member, or of another, that no seed takes from this peer
 }
 
 // Ruling is one about the member, and its evidence: nil if it has none, or that is not here.

@@ -107,6 +107,14 @@ func TestTell(t *testing.T) {
 			[]string{"n0, which tells this, takes no part itself: a quorum has given this seat to another life."},
 			"Of the seeds", nil,
 		},
+		"a seed that answers pings alone": {
+			facts(func(f *casebook.Facts) {
+				f.Member.Role, f.Seeded.Silent = hearsay.RoleSeed, &hearsay.SeedStatus{State: hearsay.StateAlive, Silent: now}
+			}),
+			"alive",
+			[]string{"It answers pings, and has not answered this seed, which leads, since 2025-06-01T12:00:00Z: see to its disk, or let TCP and UDP through"},
+			"start it again", nil,
+		},
 		"answers others only": {
 			facts(func(f *casebook.Facts) { f.Way.Indirect = now.Add(-time.Minute) }),
 			"alive",

@@ -104,6 +104,10 @@ func (s *seeded) seedSummary() (summary, nearest string) {
 			nearest = "It would have its seat, had it kept its data directory: with that goes its key."
 		}
 	}
+	if silent := s.Seeded.Silent; silent != nil {
+		how, hint := silent.SilentWords()
+		summary += fmt.Sprintf(" It %s: %s.", how, hint)
+	}
 	for i := range s.seated {
 		summary += " " + capital(s.seated[i].words(s)) + "."
 	}

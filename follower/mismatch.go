@@ -345,7 +345,11 @@ func (f *Follower) Note(slot int) string {
 	case m.at.IsZero():
 		return NotAnswered
 	case m.own && m.mute:
-		return fmt.Sprintf("has not answered this node since %s: streams (TCP) may not get through to it", m.asked.UTC().Format(time.RFC3339))
+		text := "has not answered this node since " + m.asked.UTC().Format(time.RFC3339)
+		if f.seats.answersPings(slot) {
+			text += ": streams (TCP) may not get through to it"
+		}
+		return text
 	case m.founded:
 		return "has answered, with another key or seat than was met: the others are asked whether it was given that"
 	case m.founding:

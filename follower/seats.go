@@ -77,7 +77,7 @@ func (ss *seats) tickHellos(now time.Time) {
 	}
 	for slot := range ss.peer.cfg.Seeds {
 		unknown := !ss.known(slot) || !ss.peer.based || !ss.otherSince[slot].IsZero() && ss.mismatches[slot].Note == "" ||
-			(ss.unmet(slot) || ss.met[slot].again) && ss.peer.directory.Alive != nil && ss.peer.directory.Alive(ss.pins[slot].Seat.Key.NodeID())
+			(ss.unmet(slot) || ss.met[slot].again) && ss.answersPings(slot)
 		if unknown || missing && ss.naming[slot].by != ss.pins[slot].Seat.Key {
 			ss.helloAt = soon
 			ss.hello(now, slot)
@@ -85,6 +85,12 @@ func (ss *seats) tickHellos(now time.Time) {
 			ss.hello(now, slot)
 		}
 	}
+}
+
+// answersPings reports whether a seed is alive, as the roster has it.
+func (ss *seats) answersPings(slot int) bool {
+	alive := ss.peer.directory.Alive
+	return alive != nil && alive(ss.pins[slot].Seat.Key.NodeID())
 }
 
 // known reports whether the key and the life in a seat are known for good. A list

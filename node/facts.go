@@ -124,8 +124,11 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 	}
 	g.seeded.isSeed(id) // looks which nodes have the seats
 	facts.Seated = slices.Clone(s.sitting)
-	for _, seed := range g.seeded.seeds() {
+	for slot, seed := range g.seeded.seeds() {
 		facts.Seeds = append(facts.Seeds, seed.Addr)
+		if status := &a.Seeds[slot]; status.ID == id && !status.Silent.IsZero() {
+			facts.Silent = status
+		}
 	}
 	for _, m := range byName(g.roster, nil) {
 		if m.Role == hearsay.RoleSeed {

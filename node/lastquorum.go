@@ -5,7 +5,6 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
-	"hearsay/internal/when"
 )
 
 // This file has a node say that just a quorum of seeds is left, and which are not. It says so only once it knows that
@@ -36,8 +35,8 @@ func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
 	some := false
 	var room [hearsay.MaxSeeds]hearsay.Seat
 	for _, seat := range s.authority.Seats(room[:0]) {
-		since := s.silentSince(now, int(seat.Slot), seat.Key.NodeID())
-		if since.IsZero() || !s.othersAnswer(now, since) || now.Sub(since) < silentFor {
+		since, least := s.silentSince(now, int(seat.Slot), seat.Key.NodeID())
+		if since.IsZero() || !s.othersAnswer(now, since) || now.Sub(since) < least {
 			since = time.Time{}
 		}
 		s.spare.silent[seat.Slot] = since
@@ -57,27 +56,28 @@ func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
 	s.spare.told = text != ""
 }
 
-// silentSince is since when a seed may be silent: it is suspect, or does not answer this one, which leads. Zero: it is
-// not.
-func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since time.Time) {
+// silentSince is since when a seed may be silent: it is suspect, or does not answer this one, which leads; and for how
+// long it must be so. Zero: it is not.
+func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since time.Time, least time.Duration) {
+	least = silentFor
 	switch m, listed := s.roster.Member(id); {
 	case id == s.id:
-		return time.Time{}
+		return time.Time{}, 0
 	case !listed:
 		since = s.began
 	case m.State != hearsay.StateAlive:
 		if since = m.Since; !s.spare.silent[slot].IsZero() {
-			since = when.Earlier(since, s.spare.silent[slot]) // it did not answer the one that leads before
+			least = 0 // it did not answer the one that leads before
 		}
 	case s.follower == nil:
-		return s.seat.FollowedAt(slot)
+		return s.seat.FollowedAt(slot), least
 	default:
-		return time.Time{} // that it does not answer this peer may be the way between the two
+		return time.Time{}, 0 // that it does not answer this peer may be the way between the two
 	}
 	if s.follower != nil && s.follower.HeardAt(slot).After(since) {
-		return time.Time{}
+		return time.Time{}, 0
 	}
-	return since
+	return since, least
 }
 
 // othersAnswer reports whether a quorum of seeds has answered this node since a time: else it may be the one that is

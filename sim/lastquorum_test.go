@@ -101,6 +101,10 @@ func TestLastQuorumIsToldSoon(t *testing.T) {
 						if is := strings.Contains(text, "s2") && strings.Contains(text, test.says); is != want || !want && text != "" {
 							t.Errorf("seed %d: %v after it began %s says %q", seed, w.now-begins, m.name, text)
 						}
+						file, err := m.why(w.timeOf(m), "s2")
+						if why := file.Summary; err != nil || strings.Contains(why, test.says) != want {
+							t.Errorf("seed %d: %v after it began %s says why: %s", seed, w.now-begins, m.name, why)
+						}
 						if wanted := map[bool]string{true: "last-quorum ", false: "last-quorum quorum-spare "}[want]; told[m.name] != wanted {
 							t.Errorf("seed %d: %v after it began %s has told %q", seed, w.now-begins, m.name, told[m.name])
 						}
@@ -111,5 +115,31 @@ func TestLastQuorumIsToldSoon(t *testing.T) {
 				says(false)
 			}
 		})
+	}
+}
+
+// Of a seed that did not answer the one that leads, and then ends, it is said since when it has answered nobody, that
+// its log says why, and nothing of the way to it.
+func TestASeedThatEndsIsSilentSinceThen(t *testing.T) {
+	t.Parallel()
+	const begins, ends = 30 * time.Second, 60 * time.Second
+	for seed := range uint64(large(2, 6)) {
+		w := newScenario(t, 8, fmt.Sprintf("at %v loss-streams 1 s2\nat %v kill s2\nat %v loss-streams 0 s2", begins, ends, ends), func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+		for w.RunUntil(ends + 8*time.Second); w.now < ends+time.Minute; w.RunUntil(w.now + time.Second) {
+			for i := range w.machines {
+				m := &w.machines[i]
+				if m.condition != conditionRunning {
+					continue
+				}
+				a := m.node.Seeded().Authority()
+				s2 := &a.Seeds[1]
+				if since := w.timeOf(m).Add(ends - w.now); s2.Silent.Before(since) || strings.Contains(s2.Note, "streams (TCP) may not") {
+					t.Errorf("seed %d: after %v %s has s2 silent since %v: %s", seed, w.now-ends, m.name, s2.Silent, s2.Note)
+				}
+				if text := m.lastQuorum(); !strings.Contains(text, "see what its log says last, and start it again unless that says otherwise") {
+					t.Errorf("seed %d: after %v %s says %q", seed, w.now-ends, m.name, text)
+				}
+			}
+		}
 	}
 }
