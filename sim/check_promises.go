@@ -290,8 +290,9 @@ func (p *promises) decides() bool {
 	return well >= hearsay.QuorumOf(w.config.Seeds)
 }
 
-// binds reports whether all on which a promise rests has held until now: that seeds hear each other at once, too. Behind
-// loss a segment is lost four times in a row now and then, which costs them 3 s, and the one that leads its lead.
+// binds reports whether all on which a promise rests has held until now: that seeds hear each other at once, too.
+// Behind loss a segment is lost four times in a row now and then, which costs them 3 s, and the one that leads its
+// lead.
 func (p *promises) binds(k *promised) bool {
 	w, teller := p.world, &p.world.machines[k.teller]
 	if k.cut {
