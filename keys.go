@@ -12,10 +12,11 @@ import (
 
 // Limits of the store.
 const (
-	MaxKey    = 1024              // bytes of a key, which is UTF-8
-	MaxValue  = 128 << 10         // bytes of a value: it goes in one packet
-	MaxWrites = 256               // writes of one call
-	MaxRecord = MaxValue + 16<<10 // bytes of their keys and values, if they are several: they go in one packet, too
+	MaxKey        = 1024              // bytes of a key, which is UTF-8
+	MaxValue      = 1 << 20           // bytes of a value
+	MaxWrites     = 256               // writes of one call
+	MaxRecord     = MaxValue + 16<<10 // bytes of their keys and values, if they are several
+	MaxRecordKeys = 128 << 10         // bytes of their keys: they go in one packet
 )
 
 // Condition is when a write is done at all.
@@ -93,7 +94,7 @@ type KeyInfo struct {
 // Errors about the store. Nothing is written where one is returned.
 var (
 	ErrKey        = errors.New("a key is 1 to 1024 bytes of UTF-8")
-	ErrValueSize  = errors.New("a value has at most 131072 bytes")
+	ErrValueSize  = errors.New("a value has at most 1048576 bytes")
 	ErrWrite      = errors.New("no such write")
 	ErrKeyExists  = errors.New("the key has a value")
 	ErrKeyChanged = errors.New("the key has other values than the context names; read it again")

@@ -164,7 +164,7 @@ func TestChangesAreBounded(t *testing.T) {
 		t.Errorf("%d changes of %d bytes are kept, from %d to %d", len(c.kept), c.bytes, c.first, c.next)
 	}
 	taken, _, _ := c.take(&watcher{at: c.first - 1})
-	if len(taken) != takenBytes/hearsay.MaxValue {
+	if len(taken) != max(1, takenBytes/hearsay.MaxValue) {
 		t.Errorf("%d values of %d bytes are taken at a time", len(taken), hearsay.MaxValue)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/internal/userfile"
 	"hearsay/overlay"
 )
@@ -213,6 +214,7 @@ func storeKnobs(c *Config) []Knob {
 		duration("store.drift", &s.Drift, 0, 24*time.Hour, "clocks of members differ by at most this; a value is let go of so long after its end", "guess"),
 		duration("store.forget", &s.Forget, time.Minute, 366*24*time.Hour, "from when a removed member has no value left in the store: for how long it counts as a writer", "guess"),
 		count("store.message", &s.Give, 4<<10, 128<<10, "bytes of one message by which two nodes become equal; a longer value goes alone", "guess"),
+		count("store.part", &s.Part, 4<<10, core.MaxPart, "bytes of a part of a value that is too long for a message; pings wait for one", "guess"),
 		count("store.push", &s.Push, 1<<10, 64<<10, "bytes of a write that is passed on at once; the next nodes ask for a longer one", "guess"),
 		duration("store.compare_every", &s.CompareEvery, 0, time.Hour, "after a change a neighbor is asked this often what it holds, for where pings are rarer than is well; 0: only pings tell", "pings are often enough by default").
 			must("0, or at least 100 ms", func() bool { return s.CompareEvery == 0 || s.CompareEvery >= 100*time.Millisecond }),

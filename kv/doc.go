@@ -24,6 +24,7 @@
 //	Get, Siblings, Context, List   what clients read
 //	Update    another's Update has come
 //	Hash      goes on pings; where it differs, Ask begins an exchange, and Sync answers each message of it
+//	Gather    where a Sync announces what is too long for it: Part answers what Fetch asks, Gathered takes the whole
 //	Lacks     what another has seen and this replica has not: to share it out among several neighbors (Sync.Of)
 //	Expire    at NextExpiry: what is hidden since the drift of clocks
 //	Forget, Renew   the life of origins, below
@@ -63,7 +64,9 @@
 // and the sums differ, which is deletes, ranges are halved (by sixteen) until few dots are left, and these are named.
 // Messages stand for themselves (core.Sync): an exchange that is cut goes on where it was, with anybody.
 //
-// A message takes a budget of bytes; an object that is larger goes alone. The clock is sent whole. In a network of 64
+// A message takes a budget of bytes; a record that is larger goes alone. One that is longer than a part is announced
+// (core.Parts) with a hash of each object, and its values are fetched part by part. It is taken as if it had come in
+// the message, once all is there and is what the hashes say (Gather). The clock is sent whole. In a network of 64
 // origins it is some 2 KiB; with more, the difference of two clocks would better be coded (a rateless IBLT over
 // Holding entries, before the ranges): Replica.Digest and lacking are the two places that this takes.
 //
@@ -100,4 +103,5 @@
 //	update.go    records of others                          exchange.go  what each lacks
 //	validate.go  what of a Sync is not taken                compare.go   what only one holds live
 //	origin.go    lives of writers                           sum.go       hashes
+//	parts.go     values that are longer than a message
 package kv

@@ -48,15 +48,20 @@ func (r *Replica) Lacks(theirs []core.Holding) (ranges []core.SeenRange) {
 // Sync takes a message of an exchange, and answers it with so many bytes, about, and at least one record. The exchange
 // is over where neither has anything to say.
 func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) {
-	if !wellFormed(m) {
+	if m.Parts != nil || !wellFormed(m) { // what is announced is gathered first: see Gather
 		return Result{Refused: Malformed}
 	}
+	return r.sync(now, m, nil, budget)
+}
+
+// sync takes a message that is well-formed. Hashes are those of its objects, if they are known.
+func (r *Replica) sync(now time.Time, m *core.Sync, hashes []core.Sum, budget int) (result Result) {
 	if r.isTwin(m) {
 		return Result{Twin: true}
 	}
 	r.revive(&result.Change, m)
 	if result.Refused = r.refusalOf(m); result.Refused == Taken {
-		r.apply(&result.Change, now, m)
+		r.apply(&result.Change, now, m, hashes)
 		r.retry(&result.Change, now)
 		result.Change.settle()
 	}
@@ -72,7 +77,7 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 		a.lacking()
 	}
 	// Where this did not fit nothing more is asked: the other would say the same again.
-	if asks := (result.Refused == Taken || result.Refused == Incomplete) && len(common(r.Lacks(m.Clock), m.Of)) > 0; asks || len(a.reply.Objects) > 0 {
+	if asks := (result.Refused == Taken || result.Refused == Incomplete) && len(common(r.Lacks(m.Clock), m.Of)) > 0; asks || a.gives() {
 		a.reply.Asks, a.reply.Clock = true, r.copied()
 	}
 	if a.reply.Asks || len(a.reply.Live)+len(a.reply.Sums) > 0 {
@@ -108,7 +113,7 @@ func common(ranges, of []core.SeenRange) (both []core.SeenRange) {
 }
 
 // apply takes what another says of dots: in the ranges that it names all are gone but the live ones.
-func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
+func (r *Replica) apply(change *Change, now time.Time, m *core.Sync, hashes []core.Sum) {
 	objects := m.Objects
 	for i := range m.Live {
 		l := &m.Live[i]
@@ -128,8 +133,12 @@ func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
 		}
 		n := 0
 		for ; n < len(objects) && objects[n].Dot.Origin == l.Origin && objects[n].Dot.Counter <= l.High; n++ {
-			if !forgotten {
-				r.merge(change, now, &objects[n])
+			switch at := len(m.Objects) - len(objects) + n; {
+			case forgotten:
+			case hashes != nil:
+				r.merge(change, now, &objects[n], hashes[at])
+			default:
+				r.merge(change, now, &objects[n], hashObject(&objects[n]))
 			}
 		}
 		objects = objects[n:]
@@ -303,27 +312,37 @@ func (a *answer) give(o *origin, lacks clock.Range) bool {
 
 // begin reports whether the whole record of an object fits. The first always does.
 func (a *answer) begin(o *origin, first *object) bool {
-	size, n := 0, 0
+	size, values, n := 0, 0, 0
+	add := func(o *object) { size, values, n = size+o.Size(), values+len(o.Value), n+1 }
 	if first.First == first.Last {
-		size, n = first.Size(), 1
+		add(first)
 	} else {
 		for _, other := range o.live.between(first.First, first.Last) {
-			size += other.Size()
-			n++
+			add(other)
 		}
 	}
-	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven || len(a.reply.Live) >= core.MaxLiveRanges/2) {
+	long := size > a.cfg.Part && values > 0
+	if a.reply.Parts != nil || len(a.reply.Objects) > 0 && (long || size > a.budget || len(a.reply.Objects)+n > maxGiven || len(a.reply.Live) >= core.MaxLiveRanges/2) {
 		return false
 	}
-	a.budget -= size
+	if a.budget -= size; long {
+		a.reply.Parts = &core.Parts{}
+	}
 	return true
 }
+
+// gives reports whether the reply has objects, or announces some.
+func (a *answer) gives() bool { return a.reply.Parts != nil || len(a.reply.Objects) > 0 }
 
 // put gives an object in a range. Where its key has siblings all of them are named, so that the other keeps them.
 func (a *answer) put(l *core.LiveRange, o *object) {
 	l.Live = append(l.Live, o.Dot.Counter)
 	l.Sum += o.hash.Low
-	a.reply.Objects = append(a.reply.Objects, o.Object)
+	if a.reply.Parts != nil {
+		a.part(o)
+	} else {
+		a.reply.Objects = append(a.reply.Objects, o.Object)
+	}
 	if a.beside[o.Key] || a.alone(o.Key) {
 		return
 	}

@@ -41,6 +41,18 @@ type cost struct{ messages, bytes, objects int }
 // onPing are the bytes of the hash that a ping has.
 const onPing = 8
 
+// take has one take a message, and fetch first what another announces in it.
+func take(t failing, to, from *Replica, m *core.Sync, budget int) Result {
+	t.Helper()
+	if m.Parts == nil {
+		return to.Sync(start, m, budget)
+	}
+	if g := gather(t, to, from, m); g != nil {
+		return to.Gathered(start, g, budget)
+	}
+	return Result{}
+}
+
 // measure has one that saw another's hash exchange with it until nothing differs.
 func measure(t testing.TB, from, to *Replica, budget int) (c cost) {
 	t.Helper()
@@ -57,7 +69,7 @@ func measure(t testing.TB, from, to *Replica, budget int) (c cost) {
 			for i := range m.Objects {
 				c.objects += m.Objects[i].Size()
 			}
-			result := to.Sync(start, m, budget)
+			result := take(t, to, from, m, budget)
 			if result.Refused != Taken || c.messages > 10_000 {
 				t.Fatalf("refused %d after %d messages", result.Refused, c.messages)
 			}
@@ -148,14 +160,24 @@ func TestJoinFromSeveral(t *testing.T) {
 	}
 }
 
-// A value that is larger than what a message may have goes alone, and so does a record.
+// A record that is larger than what a message may have goes alone, and one that is longer than a part in parts.
 func TestLargerThanTheBudget(t *testing.T) {
 	a, b := empty(1), empty(2)
 	put(t, a, Write{Key: "large", Value: make([]byte, hearsay.MaxValue)})
 	put(t, a, Write{Key: "small"})
-	put(t, a, Write{Key: "one", Value: make([]byte, 70<<10)}, Write{Key: "two", Value: make([]byte, 70<<10)})
+	put(t, a, Write{Key: "one", Value: make([]byte, 20<<10)}, Write{Key: "two", Value: make([]byte, 20<<10)})
 	if c := measure(t, b, a, 1000); c.messages != 6 {
 		t.Errorf("%d messages, want 3 of each", c.messages)
+	}
+	var most []Write
+	for n := range hearsay.MaxWrites {
+		most = append(most, Write{Key: fmt.Sprintf("%0*d", hearsay.MaxRecordKeys/hearsay.MaxWrites, n)})
+	}
+	most[0].Value = make([]byte, hearsay.MaxRecord-hearsay.MaxRecordKeys-1000)
+	most[7].Value = make([]byte, 1000)
+	put(t, a, most...)
+	if c := measure(t, b, a, 1000); c.messages != 2 || c.bytes > 2*hearsay.MaxRecordKeys {
+		t.Errorf("%d messages of %d bytes", c.messages, c.bytes)
 	}
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 	MaxOrigins int           // known at a time
 	Skip       uint64        // numbers that are left out at the start, drawn where anything was saved: see MaxSkip
 	Reserve    uint64        // numbers that are reserved at a time: twice as many as are written before they are durable
+	Part       int           // bytes of a part of values; a record that is longer goes in parts. At most core.MaxPart
 	Drift      time.Duration // that clocks of members differ by at most: an object is gone so long after it has expired
 	Forget     time.Duration // after which an origin that is over, and has no live dot, is forgotten: see Replica.Forget
 	// reports whether a node may write, as it is in; nil: all may
@@ -41,7 +42,7 @@ type Config struct {
 
 // DefaultConfig is for a network of some hundred members with clocks that are synchronized.
 func DefaultConfig(origin clock.Origin) Config {
-	return Config{Origin: origin, MaxObjects: 4 << 20, MaxBytes: 1 << 30, MaxOrigins: 1024, Reserve: 4096, Drift: time.Minute, Forget: forgetAfter}
+	return Config{Origin: origin, MaxObjects: 4 << 20, MaxBytes: 1 << 30, MaxOrigins: 1024, Reserve: 4096, Part: core.MaxPart, Drift: time.Minute, Forget: forgetAfter}
 }
 
 // Replica is one replica. It is not safe for concurrent use.
@@ -237,8 +238,7 @@ func (r *Replica) drop(change *Change, o *object) {
 }
 
 // merge takes an object that another holds live.
-func (r *Replica) merge(change *Change, now time.Time, o *core.Object) {
-	hash := hashObject(o)
+func (r *Replica) merge(change *Change, now time.Time, o *core.Object, hash core.Sum) {
 	if r.clock.Has(o.Dot) {
 		had := r.find(o.Dot)
 		if had == nil || !less(had.hash, hash) {

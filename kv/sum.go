@@ -16,8 +16,10 @@ const (
 )
 
 // hashObject is the hash of a live dot with all that is known of it.
-func hashObject(o *core.Object) core.Sum {
-	value := sha256.Sum256(o.Value)
+func hashObject(o *core.Object) core.Sum { return hashWith(o, sha256.Sum256(o.Value)) }
+
+// hashWith is the same where the hash of the value is known.
+func hashWith(o *core.Object, value [sha256.Size]byte) core.Sum {
 	b := make([]byte, 0, 1+16+5*8+sha256.Size+256) // on the stack, unless the key is long
 	b = append(append(b, ofObject), o.Dot.Origin[:]...)
 	for _, n := range [...]uint64{o.Dot.Counter, o.Time, uint64(o.Expires), o.First, o.Last} {

@@ -165,7 +165,7 @@ func (r *Replica) take(change *Change, now time.Time, u *core.Update) {
 		}
 	}
 	for i := range u.Objects {
-		r.merge(change, now, &u.Objects[i])
+		r.merge(change, now, &u.Objects[i], hashObject(&u.Objects[i]))
 	}
 }
 

@@ -80,6 +80,7 @@ type world struct {
 	replaced map[clock.Dot]bool         // by a write or delete of which a client was told
 	lost     map[clock.Dot]bool         // never durable
 	lives    int
+	part     int  // bytes of parts
 	updates  bool // no exchanges: then a value never stands beside one that it has replaced
 }
 
@@ -88,8 +89,8 @@ type failing interface {
 	Fatalf(format string, args ...any)
 }
 
-func newWorld(draw func(n int, what string) int, n int) *world {
-	w := &world{draw: draw, now: start, written: make(map[clock.Dot]*core.Object), replaced: make(map[clock.Dot]bool), lost: make(map[clock.Dot]bool)}
+func newWorld(draw func(n int, what string) int, n, part int) *world {
+	w := &world{draw: draw, now: start, part: part, written: make(map[clock.Dot]*core.Object), replaced: make(map[clock.Dot]bool), lost: make(map[clock.Dot]bool)}
 	for range n {
 		w.join()
 	}
@@ -98,7 +99,7 @@ func newWorld(draw func(n int, what string) int, n int) *world {
 
 func (w *world) config(origin clock.Origin) Config {
 	cfg := DefaultConfig(origin)
-	cfg.Drift, cfg.Reserve = time.Second, 16
+	cfg.Drift, cfg.Reserve, cfg.Part = time.Second, 16, w.part
 	return cfg
 }
 
@@ -135,6 +136,9 @@ func (w *world) write(m *member, key string) Write {
 		fallthrough
 	default:
 		write.Value = fmt.Appendf(nil, "%d", len(w.written))
+		if w.draw(8, "long") == 0 {
+			write.Value = fmt.Appendf(write.Value, "%60d", len(w.written))
+		}
 	}
 	if old := m.contexts[key]; len(old) > 0 && w.draw(3, "context") > 0 {
 		write.Context = old[w.draw(len(old), "which")]
@@ -247,8 +251,13 @@ func (w *world) deliver(t failing, at int) {
 		if held := len(m.held) > 0; result.Ask && !held {
 			t.Fatalf("asks, and holds nothing")
 		}
-	} else {
+	} else if msg.sync.Parts == nil {
 		result = m.Sync(w.now, msg.sync, 1+w.draw(200, "budget"))
+	} else if g := gather(t, m.Replica, w.members[msg.from].Replica, msg.sync); g != nil {
+		result = m.Gathered(w.now, g, 1+w.draw(200, "budget"))
+		msg.sync = g.Message()
+	} else {
+		return
 	}
 	if result.Refused != Taken || result.Twin {
 		t.Fatalf("refused %d, twin %t: %+v", result.Refused, result.Twin, msg)
@@ -262,6 +271,27 @@ func (w *world) deliver(t failing, at int) {
 		}
 		w.way = append(w.way, message{from: msg.to, to: msg.from, sync: result.Reply})
 	}
+}
+
+// gather has a replica fetch what another announces; nil if it wants it not, or the other does not hold it any more.
+func gather(t failing, r, from *Replica, m *core.Sync) *Gathering {
+	t.Helper()
+	g, refused := r.Gather(m)
+	if refused != Taken {
+		t.Fatalf("refused %d: %+v", refused, m.Parts)
+	}
+	for g != nil && !g.Whole() {
+		p := from.Part(g.Fetch())
+		switch {
+		case !g.Fits(p):
+			t.Fatalf("a part that does not fit: %d bytes at %d", len(p.Bytes), p.Offset)
+		case len(p.Bytes) == 0:
+			return nil
+		case !g.Add(p.Bytes):
+			t.Fatalf("not what was announced")
+		}
+	}
+	return g
 }
 
 // ask begins an exchange between two, about all, or about a part of what the one lacks.
@@ -376,7 +406,7 @@ func (w *world) exchange(t failing, from, to int) {
 
 func history(t failing, draw func(n int, what string) int, steps int) {
 	t.Helper()
-	w := newWorld(draw, 3)
+	w := newWorld(draw, 3, 20+draw(200, "part"))
 	for range steps {
 		w.step(t)
 	}
@@ -425,7 +455,7 @@ func TestAnyOrderOfUpdates(t *testing.T) {
 			}
 			return random.IntN(n)
 		}
-		w := newWorld(draw, 4)
+		w := newWorld(draw, 4, core.MaxPart)
 		w.updates = true
 		replaces := make(map[clock.Dot][]clock.Dot)
 		for range 80 {
@@ -472,7 +502,7 @@ func (w *world) noneBesideItsSuccessor(t failing, replaces map[clock.Dot][]clock
 // Merging is a join: of two states, of three, and with itself.
 func TestMergeLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(func(n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }, 3)
+		w := newWorld(func(n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }, 3, core.MaxPart)
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			w.step(t)
 		}

@@ -91,15 +91,18 @@ func (r *Replica) plan(now time.Time, writes []Write) (p plan, err error) {
 	if len(writes) == 0 || len(writes) > hearsay.MaxWrites {
 		return p, fmt.Errorf("%d writes in one call; give 1 to %d: %w", len(writes), hearsay.MaxWrites, hearsay.ErrWrite)
 	}
-	keys, size := make(map[string]bool), 0
+	keys, size, sizeOfKeys := make(map[string]bool), 0, 0
 	for i := range writes {
 		w := &writes[i]
 		if err := w.Check(); err != nil {
 			return p, err
 		}
 		if len(writes) > 1 {
-			if size += len(w.Key) + len(w.Value); keys[w.Key] || size > hearsay.MaxRecord {
-				return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most: %w", w.Key, hearsay.MaxRecord, hearsay.ErrWrite)
+			size += len(w.Key) + len(w.Value)
+			sizeOfKeys += len(w.Key)
+			if keys[w.Key] || size > hearsay.MaxRecord || sizeOfKeys > hearsay.MaxRecordKeys {
+				return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most, of these %d of keys: %w",
+					w.Key, hearsay.MaxRecord, hearsay.MaxRecordKeys, hearsay.ErrWrite)
 			}
 			keys[w.Key] = true
 		}

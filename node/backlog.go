@@ -41,7 +41,7 @@ func (b *backlog) behind(now time.Time) bool {
 // written, and said, is asked for again later.
 func (n *Node) refuses(p *core.Packet) bool {
 	switch p.Body.(type) {
-	case *core.Update, *core.Sync, *core.Rumors:
+	case *core.Update, *core.Sync, *core.Part, *core.Rumors:
 		if n.backlog.bytes > waitsMost {
 			n.stats.Drops[hearsay.DropQueueFull]++
 			return true

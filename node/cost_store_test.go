@@ -39,6 +39,37 @@ func (w *costWorld) given(count, size, most int) *core.Sync {
 	return giver.Sync(w.now, &core.Sync{Asks: true}, most).Reply
 }
 
+// large is a replica that holds one long record, and what it announces of it to one that holds nothing.
+func (w *costWorld) large(values int) (giver *kv.Replica, announced *core.Sync) {
+	var life [4]byte
+	binary.BigEndian.PutUint32(life[:], w.random.Uint32())
+	giver, _ = kv.New(kv.DefaultConfig(kv.NewOrigin(hearsay.NodeID{0xc2}, clock.Origin{}, life)), kv.Saved{})
+	writes := make([]kv.Write, values)
+	for i := range writes {
+		writes[i] = kv.Write{Key: fmt.Sprintf("%x %d", life, i), Value: make([]byte, hearsay.MaxValue/values)}
+	}
+	if _, _, err := giver.Put(w.now, writes...); err != nil {
+		panic(err)
+	}
+	return giver, giver.Sync(w.now, &core.Sync{Asks: true}, 1).Reply
+}
+
+// lastPart has a node fetch a long record but for its last part, and gives that, and the question for it.
+func (w *costWorld) lastPart(n *costNode, values int) (*core.Fetch, *core.Part) {
+	giver, announced := w.large(values)
+	empty, _ := kv.New(kv.DefaultConfig(clock.Origin{1}), kv.Saved{})
+	g, _ := empty.Gather(announced)
+	w.carry(n, w.give(n, w.crowd[0], true, announced))
+	for {
+		fetch := g.Fetch()
+		part := giver.Part(fetch)
+		if g.Add(part.Bytes); g.Whole() {
+			return fetch, part
+		}
+		w.carry(n, w.give(n, w.crowd[0], true, part))
+	}
+}
+
 func costlyStore() []costly {
 	const passed, passedBytes = 2 * small, core.MaxStreamPacket
 	holdings := func(w *costWorld) (list []core.Holding) {
@@ -48,7 +79,29 @@ func costlyStore() []costly {
 		slices.SortFunc(list, func(a, b core.Holding) int { return a.Origin.Compare(b.Origin) })
 		return slices.CompactFunc(list, func(a, b core.Holding) bool { return a.Origin == b.Origin })
 	}
+	fetches := make(map[*costNode]*core.Fetch)
 	return []costly{
+		{kind: "Sync", contents: "what is to be fetched", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			_, announced := w.large(hearsay.MaxWrites)
+			return &core.Packet{Body: announced}
+		}, packets: small, bytes: core.MTU},
+		{kind: "Fetch", contents: "of the longest value", before: func(w *costWorld, n *costNode) {
+			if fetches[n] == nil {
+				fetch, part := w.lastPart(n, 1)
+				w.carry(n, w.give(n, w.crowd[0], true, part))
+				fetches[n], fetch.Offset = fetch, 0
+			}
+		}, packet: func(_ *costWorld, n *costNode) *core.Packet {
+			return &core.Packet{Body: fetches[n]}
+		}, packets: small, bytes: core.MaxPart + core.MTU},
+		{kind: "Part", contents: "the last of a value", fills: true, packet: func(w *costWorld, n *costNode) *core.Packet {
+			_, part := w.lastPart(n, 1)
+			return &core.Packet{Body: part}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Part", contents: "the last of many values", fills: true, packet: func(w *costWorld, n *costNode) *core.Packet {
+			_, part := w.lastPart(n, hearsay.MaxWrites)
+			return &core.Packet{Body: part}
+		}, packets: passed, bytes: passedBytes},
 		{kind: "Update", contents: "many keys", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
 			return &core.Packet{Body: &core.Update{Objects: w.writes(hearsay.MaxWrites, 10)}}
 		}, packets: passed, bytes: passedBytes},

@@ -109,6 +109,12 @@ func (g *Gossip) receive(now time.Time, p *core.Packet) {
 	case *core.Sync:
 		g.store.Sync(now, p, m)
 		g.compared(now, p, m)
+	case *core.Fetch:
+		g.store.Fetch(now, p, m)
+	case *core.Part:
+		if whole := g.store.Part(now, p, m); whole != nil {
+			g.compared(now, p, whole)
+		}
 	case *core.Hello:
 		g.overlay.Hello(now, p, m)
 	case *core.HelloAck:

@@ -139,8 +139,12 @@ func (w *World) exchanges(m *machine, p *core.Packet) {
 		return
 	}
 	w.counts.Syncs++
-	for i := range body.Objects {
-		if replica.Seen().Has(body.Objects[i].Dot) {
+	objects := body.Objects
+	if body.Parts != nil {
+		objects = body.Parts.Objects
+	}
+	for i := range objects {
+		if replica.Seen().Has(objects[i].Dot) {
 			w.counts.Repeated++
 		} else {
 			w.counts.Repaired++

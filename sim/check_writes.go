@@ -69,7 +69,11 @@ func (s *written) text(m *machine, size int) []byte {
 	text := fmt.Appendf(nil, "w%d of %s", len(s.values)+1, m.name)
 	s.values = append(s.values, value{text: string(text), refused: true, identity: m.identity})
 	if len(text) < size {
-		text = append(text, strings.Repeat(".", size-len(text))...)
+		pad := "."
+		if size > 8<<10 { // so that parts of two values are not the same
+			pad = string(text)
+		}
+		text = append(text, strings.Repeat(pad, size/len(pad)+1)[:size-len(text)]...)
 	}
 	s.byText[string(text)] = len(s.values) - 1
 	return text

@@ -79,12 +79,15 @@ func (c *clients) act(m *machine, size int) {
 	}
 }
 
-// drawnSize is of a value: most are small, and some are longer than what is passed on whole.
+// drawnSize is of a value: most are small, some are longer than what is passed on whole, and a few go in parts.
 func drawnSize(r *rand.Rand) int {
-	if r.IntN(20) == 0 {
-		return r.IntN(24 << 10)
+	if r.IntN(20) > 0 {
+		return r.IntN(64)
 	}
-	return r.IntN(64)
+	if size := r.IntN(24 << 10); size > 1<<10 {
+		return size
+	}
+	return 3*core.MaxPart + r.IntN(core.MaxPart)
 }
 
 // draw draws one write, and the values that it replaces.

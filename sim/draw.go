@@ -159,7 +159,8 @@ func (st *storm) talk() {
 	}
 }
 
-// write has clients write to the store all the time. In some worlds those that write no more are soon forgotten.
+// write has clients write to the store all the time. In some worlds those that write no more are soon forgotten, and in
+// some what goes in parts is shorter.
 func (st *storm) write() {
 	stream := draws(st.config.Seed, purposeWrites)
 	random := rand.New(&stream)
@@ -167,6 +168,9 @@ func (st *storm) write() {
 		st.config.Store.Forget = pick(random, 5*time.Second, 20*time.Second)
 	}
 	every := pick(random, 400*time.Millisecond, time.Second, 3*time.Second)
+	if random.IntN(2) == 0 { // so that values need not be as long as they may
+		st.config.Store.Part = 1 << (8 + random.IntN(5))
+	}
 	st.plan(Action{At: stormBegins / 2, Verb: Write, Anyone: true, Times: int((stormEnds - stormBegins/2) / every), Every: every})
 }
 

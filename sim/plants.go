@@ -98,6 +98,7 @@ var Plants = []Plant{
 	{"values-too-soon", "sends what it writes to the store before that is on disk", RuleWritten, everywhere(&twist{steps: sendsAtOnce[*core.KeptObject]}), 0, false},
 	{"siblings-lost", "has a value that comes replace all that it holds of the key", RuleWritten, everywhere(&twist{takes: replaceAll}), 0, false},
 	{"values-changed", "changes a value that it passes on", RuleValue, everywhere(&twist{steps: changeValues}), 0, false},
+	{"parts-mixed", "puts a long value together with a part of another", RuleValue, everywhere(&twist{steps: mixParts}), 0, false},
 	{"values-return", "holds a value again after it has let go of it", RuleDeleted, everywhere(&twist{steps: keepDeleted}), 0, false},
 	{"half-batches", "takes the first value of a record of several for all of it", RuleBatch, everywhere(&twist{takes: halveBatches}), 0, false},
 	{"no-exchanges", "takes no exchange of the store", RuleEqual, everywhere(&twist{takes: ignoreExchanges}), 0, false},

@@ -53,6 +53,19 @@ func changeValues(_ *World, m *machine, e *core.Effects) {
 	}
 }
 
+// mixParts begins a value that came in parts with a part of the one that came so before.
+func mixParts(w *World, m *machine, e *core.Effects) {
+	for _, record := range e.Persist {
+		kept, is := record.(*core.KeptObject)
+		if part := w.config.Store.Part; is && !kept.Gone && len(kept.Object.Value) > part && kept.Object.Dot.Origin != w.check.written.stocks[m.index].origin {
+			if before := w.dropped[m.index]; before != nil {
+				kept.Object.Value = append(slices.Clone(before.Value[:part]), kept.Object.Value[part:]...)
+			}
+			w.dropped[m.index] = kept.Object
+		}
+	}
+}
+
 // keepDeleted puts a value that has gone beside the next one that comes.
 func keepDeleted(w *World, m *machine, e *core.Effects) {
 	for _, record := range e.Persist {

@@ -69,6 +69,7 @@ var settings = []setting{
 	number("keep-count", func(c *Config) *int { return &c.Rumors.KeepCount }),
 	span("keep-for", func(c *Config) *time.Duration { return &c.Rumors.KeepFor }),
 	span("forget-writers", func(c *Config) *time.Duration { return &c.Store.Forget }),
+	number("part", func(c *Config) *int { return &c.Store.Part }),
 	span("forget-after", func(c *Config) *time.Duration { return &c.Roster.ForgetAfter }),
 	number("snapshot-every", func(c *Config) *int { return &c.Quorum.SnapshotEvery }),
 	number("kept-rulings", func(c *Config) *int { return &c.Quorum.Tail }),

@@ -137,16 +137,6 @@ func TestRestartCatchesUp(t *testing.T) {
 	}
 }
 
-// A large value is named, and fetched.
-func TestLargeValueIsFetched(t *testing.T) {
-	w := newWorld(t, 4)
-	w.put(0, kv.Write{Key: "large", Value: []byte(strings.Repeat("v", 100<<10))})
-	w.must(2*time.Second, "all have it", w.agree)
-	if most := 4 * (101 << 10); w.bytes > most {
-		t.Errorf("%d bytes for a value of 100 KiB to three", w.bytes)
-	}
-}
-
 // A directory that was set back goes on under another origin, and nothing is lost: neither what it wrote before, nor
 // what it writes then.
 func TestOlderCopyGoesOn(t *testing.T) {

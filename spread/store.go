@@ -54,6 +54,7 @@ type Config struct {
 	Forget  time.Duration // after which a removed writer's clock entry goes, if no value of it is left
 	Give    int           // bytes of one message of an exchange
 	Push    int           // bytes of an update that is passed on; a longer one is named
+	Part    int           // bytes of a part of what is too long for a message of an exchange
 
 	// CompareEvery is how often a neighbor is asked for a while after a change, in turn, whatever pings say: for where
 	// these are rare; default 0: never
@@ -63,7 +64,7 @@ type Config struct {
 // DefaultConfig is for networks of some hundred members.
 func DefaultConfig() Config {
 	d := kv.DefaultConfig(clock.Origin{})
-	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Forget: d.Forget, Give: 28 << 10, Push: 16 << 10}
+	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Forget: d.Forget, Give: 28 << 10, Push: 16 << 10, Part: d.Part}
 }
 
 // Directory is what the store knows of members.
@@ -104,6 +105,8 @@ type Store struct {
 	from     hearsay.NodeID
 	until    time.Time     // until then its answer is waited for
 	gained   bool          // by the exchange under way
+	fetches  int           // of one part, so far
+	gathered *kv.Gathering // long values, so far; from comes first, and after it any that announces the same
 	wait     time.Duration // until the next question
 	turn     int           // the place of the neighbor to be asked next, by CompareEvery
 	turnAt   time.Time     // and when; zero: nothing has changed for a while
@@ -160,6 +163,9 @@ func (s *Store) config(skip uint64) kv.Config {
 	c := kv.DefaultConfig(s.origin)
 	c.MaxObjects, c.MaxBytes, c.MaxOrigins, c.Drift = s.cfg.Objects, s.cfg.Bytes, s.cfg.Origins, s.cfg.Drift
 	c.Forget, c.Skip, c.Writes = s.cfg.Forget, skip, s.directory.Writes
+	if s.cfg.Part > 0 {
+		c.Part = min(s.cfg.Part, core.MaxPart)
+	}
 	return c
 }
 
@@ -216,23 +222,40 @@ func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
 	}
 }
 
-// Sync takes a message of an exchange, and answers it.
-func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
+// may reports whether a message of an exchange is taken.
+func (s *Store) may(now time.Time, p *core.Packet) bool {
 	switch {
 	case !p.Stream: // anybody could forge where that came from, and much may go back
 		s.stats.Drops[hearsay.DropUnexpected]++
-		return
+		return false
 	case !s.syncs.Take(now, s.directory.Sender(p), 1):
 		s.stats.Drops[hearsay.DropRate]++
+		return false
+	}
+	return true
+}
+
+// Sync takes a message of an exchange, and answers it.
+func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
+	if !s.may(now, p) {
 		return
 	}
 	s.stats.StoreSyncs++
 	busy := now.Before(s.until) && p.From != s.from
-	if busy && m.Asks && len(m.Live) == 0 {
+	switch {
+	case busy && m.Asks && len(m.Live) == 0:
 		return // what lacks here would come from both; it asks another, or later
+	case m.Parts != nil:
+		s.announced(now, p, m, busy)
+		return
 	}
 	result := s.replica.Sync(now, m, s.cfg.Give)
-	s.took(now, &result)
+	s.synced(now, p, m, &result)
+}
+
+// synced sees to what has come of a message of an exchange, whose values are here.
+func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.Result) {
+	s.took(now, result)
 	gained := len(result.Change.Live)+len(result.Change.Gone)+len(result.Change.Clock) > 0
 	if len(m.Objects) > 0 && !gained && result.Reply != nil && len(result.Reply.Live)+len(result.Reply.Sums) == 0 {
 		return // both have asked at once, and the other answer has brought that: one of the two exchanges ends
@@ -385,7 +408,7 @@ func (s *Store) compare(now time.Time) {
 
 // Tick lets time pass.
 func (s *Store) Tick(now time.Time) {
-	if !s.until.IsZero() && !now.Before(s.until) {
+	if !s.until.IsZero() && !now.Before(s.until) && !s.fetchAgain(now) {
 		s.ended(now)
 	}
 	if at := s.replica.NextExpiry(); !at.IsZero() && !now.Before(at) {
@@ -393,6 +416,9 @@ func (s *Store) Tick(now time.Time) {
 		s.changed(now, &change)
 	}
 	if !now.Before(s.forgetAt) {
+		if s.until.IsZero() {
+			s.gathered = nil // nobody has announced it again
+		}
 		s.forgetAt = now.Add(max(forgetLeast, min(forgetting, s.cfg.Forget/8)))
 		change := s.replica.Forget(now)
 		s.changed(now, &change)

@@ -24,9 +24,12 @@ type world struct {
 	loss   float64 // of datagrams
 	cut    func(from, to int) bool
 	mute   bool // nobody pings
-	queue  testkit.Queue[flight]
-	nodes  []*node
-	bytes  int // sent
+	long   int  // bytes of the longest message
+	// what becomes of a message by stream: it comes so often, and so late; nil: once, at once
+	streams func(from, to int, m core.Message) (times int, after time.Duration)
+	queue   testkit.Queue[flight]
+	nodes   []*node
+	bytes   int // sent
 }
 
 type node struct {
@@ -94,12 +97,19 @@ func (w *world) carryOut(m *node) {
 		for _, p := range list {
 			to := int(p.Addr.Addr().As4()[3])
 			w.bytes += sizeOf(p.Body)
+			w.long = max(w.long, sizeOf(p.Body))
 			lost := !p.Stream && w.random.Float64() < w.loss
 			if lost || w.nodes[to].down || w.cut != nil && w.cut(m.index, to) {
 				continue
 			}
 			p.From, p.Addr, p.Size = nodeID(m.index), nodeAddr(m.index), sizeOf(p.Body)
-			w.queue.Put(w.now.Add(time.Millisecond), flight{to, p})
+			times, after := 1, time.Duration(0)
+			if p.Stream && w.streams != nil {
+				times, after = w.streams(m.index, to, p.Body)
+			}
+			for range times {
+				w.queue.Put(w.now.Add(time.Millisecond+after), flight{to, p})
+			}
 		}
 	}
 	for _, e := range m.out.Events {
@@ -114,6 +124,10 @@ func sizeOf(m core.Message) int {
 		return m.Size()
 	case *core.Sync:
 		return m.Size()
+	case *core.Fetch:
+		return 36 + 2*len(m.Numbers)
+	case *core.Part:
+		return 20 + len(m.Bytes)
 	}
 	return 0
 }
@@ -174,6 +188,10 @@ func (w *world) receive(f flight) {
 		m.Update(w.now, &f.p, body)
 	case *core.Sync:
 		m.Sync(w.now, &f.p, body)
+	case *core.Fetch:
+		m.Fetch(w.now, &f.p, body)
+	case *core.Part:
+		m.Part(w.now, &f.p, body)
 	}
 	w.carryOut(m)
 }

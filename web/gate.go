@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -16,14 +17,15 @@ import (
 
 // Limits of what takes memory while a client is slow.
 const (
-	// large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB
+	// large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB, or where values
+	// are as long as they may be 3 MB
 	largeMax      = 32
 	largeOfSource = 16 // of them to one source
 	// guess: so long a client may take no chunk while others wait for its place: 32 KB/s
 	largeStall  = time.Second
-	bodiesMax   = 64              // bodies being read; each holds up to 300 kB
+	bodiesMax   = 32              // bodies being read; each holds what has come of it, and as much again
 	bodiesOf    = 16              // of them of one source
-	bodiesStall = 2 * time.Second // guess: so long one may take while others wait: 65 KB/s for the longest
+	bodiesStall = 2 * time.Second // guess: so long one may take for a chunk while others wait: 32 KB/s
 
 	bodyMost = max(sayBodyMax, earlierBodyMax) // bytes of the longest
 
@@ -255,10 +257,19 @@ func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
 		return p.busy("this node is reading as many bodies of requests as it does at a time")
 	}
 	defer place.leave()
-	text := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, bodyMost))+bytes.MinRead))
-	place.await(func() {})
-	_, err := text.ReadFrom(http.MaxBytesReader(p.ResponseWriter, r.Body, bodyMost))
-	place.awaited()
+	text, all := new(bytes.Buffer), http.MaxBytesReader(p.ResponseWriter, r.Body, bodyMost)
+	var err error
+	for err == nil {
+		if !place.await(func() {}) {
+			err = os.ErrDeadlineExceeded // as where it is lost within a chunk
+			break
+		}
+		_, err = io.CopyN(text, all, chunkLen)
+		place.awaited()
+	}
+	if err == io.EOF {
+		err = nil
+	}
 	connectionOf(r.Context()).work(true)
 	r.Body = io.NopCloser(&taken{text, err})
 	return nil

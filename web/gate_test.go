@@ -2,10 +2,16 @@ package web
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -133,3 +139,32 @@ func TestGateForgetsWhoHasGone(t *testing.T) {
 		}
 	})
 }
+
+// A body that loses its place half-way is not taken for whole.
+func TestHalfABody(t *testing.T) {
+	g := gate{max: 1, ofSource: 1, patience: time.Second}
+	const size = 3 * chunkLen
+	for _, lost := range []bool{false, true} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPut, "/", iotest.OneByteReader(readerFunc(func(into []byte) (int, error) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.open[0].lost = lost
+			return len(into), nil
+		})))
+		r.Body = io.NopCloser(io.LimitReader(r.Body, size))
+		p := &paced{ResponseWriter: w, control: http.NewResponseController(w)}
+		if p := p.takeBody(&g, r); p != nil {
+			t.Fatal(p)
+		}
+		text, err := io.ReadAll(r.Body)
+		if lost != errors.Is(err, os.ErrDeadlineExceeded) || !lost && len(text) != size {
+			t.Errorf("lost %t: %d bytes, %v", lost, len(text), err)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+// Read is of io.Reader.
+func (f readerFunc) Read(into []byte) (int, error) { return f(into) }

@@ -57,6 +57,12 @@
 //	24  Unlink
 //	25  Deaf
 //	26  Away         id 16 · epoch 8 · incarnation u · signature 64
+//	27  Update       count u · if any: origin 16 · first u · time 8 · and objects · count u · runs of numbers
+//	28  Sync         asks 1 · count u · origins, 16 each · count u · holdings · count u · ranges · count u · live
+//	                 ranges · count u · synced objects · count u · dots · count u · ranges, and sum 8 each · count u ·
+//	                 synced objects without their values, and size u, hash 16 each
+//	29  Fetch        origin 16 · sum 16 · offset u · count u · numbers u, each but the first beyond the one before it
+//	30  Part         sum 16 · offset u · length u · bytes
 //
 //	32  SeatHello    log version 1 · snapshot version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 ·
 //	                 seats · founding 32, length 4 · ruling, and term 8 · last term 8 · last index 8 · clock 8, if

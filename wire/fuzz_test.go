@@ -42,6 +42,8 @@ func FuzzDeaf(f *testing.F)        { fuzzBody(f, kindDeaf) }
 func FuzzAway(f *testing.F)        { fuzzBody(f, kindAway) }
 func FuzzUpdate(f *testing.F)      { fuzzBody(f, kindUpdate) }
 func FuzzSync(f *testing.F)        { fuzzBody(f, kindSync) }
+func FuzzFetch(f *testing.F)       { fuzzBody(f, kindFetch) }
+func FuzzPart(f *testing.F)        { fuzzBody(f, kindPart) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {

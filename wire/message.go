@@ -41,6 +41,8 @@ const (
 	kindAway
 	kindUpdate
 	kindSync
+	kindFetch
+	kindPart
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -102,6 +104,10 @@ func kindOf(m core.Message) kind {
 		return kindUpdate
 	case *core.Sync:
 		return kindSync
+	case *core.Fetch:
+		return kindFetch
+	case *core.Part:
+		return kindPart
 	}
 	if k := kindOfPetition(m); k != 0 {
 		return k

@@ -57,7 +57,7 @@ func TestDrops(t *testing.T) {
 		{"an unknown flag", set(1, 1<<1), hearsay.DropMalformed},
 		{"another network", set(2, ping[2]+1), hearsay.DropNetwork},
 		{"kind 0", set(kindAt, 0), hearsay.DropUnknownKind},
-		{"kind after the last", body(kindSync + 1), hearsay.DropUnknownKind},
+		{"kind after the last", body(kindPart + 1), hearsay.DropUnknownKind},
 		{"body longer than the packet", set(kindAt+1, 26), hearsay.DropTruncated},
 		{"body shorter than its fields", body(kindPing, 1, 2, 3), hearsay.DropTruncated},
 		{"number in too many bytes", body(kindWant, 0x80, 0x00), hearsay.DropMalformed},

@@ -144,7 +144,7 @@ func drawRumors(t *rapid.T, k kind) core.Message {
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindSync; k++ {
+	for k := kindPing; k <= kindPart; k++ {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {

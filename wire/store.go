@@ -17,6 +17,7 @@ const (
 	liveSizeMin    = 1 + 1 + 1 + 8 + 1             // origin, low, span, sum, form
 	syncedSizeMin  = objectSizeMin + 1 + 1 + 1 + 1 // and origin, number, first, last
 	sumSizeMin     = 1 + 1 + 1 + 8                 // origin, low, span, sum
+	partSizeMin    = syncedSizeMin + 1 + 16        // an object, size, hash
 	goneSizeMin    = 1                             // number
 	listedMost     = core.MaxLive                  // numbers in all live ranges of a message
 )
@@ -34,6 +35,11 @@ func appendStore(dst []byte, m core.Message) (_ []byte, ok bool) {
 		return appendUpdate(dst, m), true
 	case *core.Sync:
 		return appendSync(dst, m), true
+	case *core.Fetch:
+		return appendFetch(dst, m), true
+	case *core.Part:
+		dst = binary.AppendUvarint(appendSum(dst, m.Sum), uint64(m.Offset))
+		return append(binary.AppendUvarint(dst, uint64(len(m.Bytes))), m.Bytes...), true
 	}
 	return dst, false
 }
@@ -45,6 +51,10 @@ func readStore(r *reader, k kind) core.Message {
 		return readUpdate(r)
 	case kindSync:
 		return readSync(r)
+	case kindFetch:
+		return readFetch(r)
+	case kindPart:
+		return &core.Part{Sum: readSum(r), Offset: readUint32(r), Bytes: append([]byte(nil), r.sized()...)}
 	}
 	return nil
 }
@@ -181,6 +191,11 @@ func placesOf(m *core.Sync) *places {
 	for i := range m.Sums {
 		p.name(m.Sums[i].Origin)
 	}
+	if m.Parts != nil {
+		for i := range m.Parts.Objects {
+			p.name(m.Parts.Objects[i].Dot.Origin)
+		}
+	}
 	return p
 }
 
@@ -218,14 +233,79 @@ func appendSync(dst []byte, m *core.Sync) []byte {
 		dst = appendPlaced(dst, p, &m.Sums[i].SeenRange)
 		dst = binary.BigEndian.AppendUint64(dst, m.Sums[i].Sum)
 	}
-	return dst
+	return appendParts(dst, p, m.Parts)
 }
 
 func appendHolding(dst []byte, p *places, h *core.Holding) []byte {
 	dst = binary.AppendUvarint(dst, p.at[h.Origin])
-	dst = binary.BigEndian.AppendUint64(dst, h.Sum.High)
-	dst = binary.BigEndian.AppendUint64(dst, h.Sum.Low)
-	return appendSeen(dst, h.Seen)
+	return appendSeen(appendSum(dst, h.Sum), h.Seen)
+}
+
+func appendSum(dst []byte, s core.Sum) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, s.High), s.Low)
+}
+
+func readSum(r *reader) core.Sum { return core.Sum{High: r.uint64(), Low: r.uint64()} }
+
+func readUint32(r *reader) uint32 {
+	n := r.uvarint()
+	if n > math.MaxUint32 {
+		r.fail(hearsay.DropMalformed)
+	}
+	return uint32(n)
+}
+
+func appendParts(dst []byte, p *places, m *core.Parts) []byte {
+	if m == nil {
+		return append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(m.Objects)))
+	for i := range m.Objects {
+		dst = appendWhole(appendPlacedDot(dst, p, m.Objects[i].Dot), &m.Objects[i])
+		dst = appendSum(binary.AppendUvarint(dst, uint64(m.Sizes[i])), m.Hashes[i])
+	}
+	return dst
+}
+
+func (s *syncReader) parts() *core.Parts {
+	n := s.count(hearsay.MaxWrites, partSizeMin)
+	if n == 0 {
+		return nil
+	}
+	m := &core.Parts{Objects: make([]core.Object, n), Sizes: make([]uint32, n), Hashes: make([]core.Sum, n)}
+	for i := range m.Objects {
+		o := &m.Objects[i]
+		o.Dot = s.dot()
+		readWhole(s.reader, o)
+		m.Sizes[i], m.Hashes[i] = readUint32(s.reader), readSum(s.reader)
+	}
+	return m
+}
+
+func appendFetch(dst []byte, m *core.Fetch) []byte {
+	dst = appendSum(append(dst, m.Origin[:]...), m.Sum)
+	dst = binary.AppendUvarint(dst, uint64(m.Offset))
+	dst = binary.AppendUvarint(dst, uint64(len(m.Numbers)))
+	last := uint64(0)
+	for _, number := range m.Numbers {
+		dst = binary.AppendUvarint(dst, number-last)
+		last = number
+	}
+	return dst
+}
+
+func readFetch(r *reader) *core.Fetch {
+	m := &core.Fetch{Origin: clock.Origin(r.id()), Sum: readSum(r), Offset: readUint32(r)}
+	m.Numbers = list[uint64](r, hearsay.MaxWrites, 1)
+	last := uint64(0)
+	for i := range m.Numbers {
+		before := last
+		if last = r.above(last); last == before {
+			r.fail(hearsay.DropMalformed)
+		}
+		m.Numbers[i] = last
+	}
+	return m
 }
 
 // appendSeen writes ranges that ascend: each begins so far beyond the end of the one before it.
@@ -328,6 +408,7 @@ func readSync(r *reader) *core.Sync {
 	for i := range m.Sums {
 		m.Sums[i] = core.SumRange{SeenRange: s.placed(), Sum: r.uint64()}
 	}
+	m.Parts = s.parts()
 	return m
 }
 
@@ -357,7 +438,7 @@ func (s *syncReader) placed() core.SeenRange {
 }
 
 func (s *syncReader) holding(h *core.Holding) {
-	h.Origin, h.Sum = s.origin(), core.Sum{High: s.uint64(), Low: s.uint64()}
+	h.Origin, h.Sum = s.origin(), readSum(s.reader)
 	h.Seen = readSeen(s.reader, core.MaxClockRanges-s.ranges)
 	s.ranges += len(h.Seen)
 }

@@ -24,6 +24,8 @@ const objectLayout = "expires u · key-length u · key 1 · value-length u · va
 func storeSamples() []sample {
 	lone := *sampleObject(300)
 	lone.First, lone.Last, lone.Expires = 300, 300, 0
+	without := lone
+	without.Value = []byte{}
 	return []sample{
 		{
 			name: "update", kind: kindUpdate, says: "a value under number 300, in the place of two",
@@ -46,7 +48,7 @@ func storeSamples() []sample {
 				Of: []core.SeenRange{{Origin: originB, Range: clock.Range{Low: 1, High: 4}}},
 			},
 			bodyLayout: "asks 1 · origins u · origin 16 · origin 16 · clock u · place u · sum 16 · ranges u · low u · beyond u · low u · beyond u · " +
-				"place u · sum 16 · ranges u · low u · beyond u · of u · place u · low u · beyond u · live u · objects u · beside u · sums u",
+				"place u · sum 16 · ranges u · low u · beyond u · of u · place u · low u · beyond u · live u · objects u · beside u · sums u · parts u",
 		},
 		{
 			name: "sync-gives", kind: kindSync, says: "one live value in a range, and what else is live in another",
@@ -61,7 +63,26 @@ func storeSamples() []sample {
 			},
 			bodyLayout: "asks 1 · origins u · origin 16 · origin 16 · clock u · of u · live u · place u · low u · beyond u · sum 8 · form 1 · live u · step u · " +
 				"place u · low u · beyond u · sum 8 · form 1 · bitmap 1 · objects u · place u · number u · before u · after u · time 8 · " + objectLayout +
-				" · beside u · place u · number u · place u · number u · sums u · place u · low u · beyond u · sum 8",
+				" · beside u · place u · number u · place u · number u · sums u · place u · low u · beyond u · sum 8 · parts u",
+		},
+		{
+			name: "sync-announces", kind: kindSync, says: "a live value of 100,000 bytes, to be fetched",
+			body: &core.Sync{
+				Live:  []core.LiveRange{{SeenRange: core.SeenRange{Origin: originA, Range: clock.Range{Low: 300, High: 300}}, Live: []uint64{300}, Sum: 5}},
+				Parts: &core.Parts{Objects: []core.Object{without}, Sizes: []uint32{100_000}, Hashes: []core.Sum{{High: 4, Low: 5}}},
+			},
+			bodyLayout: "asks 1 · origins u · origin 16 · clock u · of u · live u · place u · low u · beyond u · sum 8 · form 1 · bitmap 1 · objects u · beside u · " +
+				"sums u · parts u · place u · number u · before u · after u · time 8 · expires u · key-length u · key 1 · value-length u · size u · hash 16",
+		},
+		{
+			name: "fetch", kind: kindFetch, says: "what follows 61,440 bytes of two values",
+			body:       &core.Fetch{Origin: originA, Numbers: []uint64{300, 302}, Sum: core.Sum{High: 1, Low: 2}, Offset: 61_440},
+			bodyLayout: "origin 16 · sum 16 · offset u · numbers u · number u · beyond u",
+		},
+		{
+			name: "part", kind: kindPart, says: "it, three bytes",
+			body:       &core.Part{Sum: core.Sum{High: 1, Low: 2}, Offset: 61_440, Bytes: []byte("abc")},
+			bodyLayout: "sum 16 · offset u · length u · bytes 3",
 		},
 	}
 }
@@ -111,9 +132,33 @@ func drawStore(t *rapid.T, k kind) core.Message {
 			Sums: drawSome(t, "sums", func(t *rapid.T) core.SumRange {
 				return core.SumRange{SeenRange: drawRange(t), Sum: rapid.Uint64().Draw(t, "sum")}
 			}),
+			Parts: drawParts(t),
 		}
+	case kindFetch:
+		m := &core.Fetch{Origin: drawOrigin(t), Sum: drawSum(t), Offset: rapid.Uint32().Draw(t, "offset")}
+		for last := uint64(0); rapid.Bool().Draw(t, "more") && len(m.Numbers) < hearsay.MaxWrites; m.Numbers = append(m.Numbers, last) {
+			last += rapid.Uint64Range(1, 1000).Draw(t, "step")
+		}
+		return m
+	case kindPart:
+		return &core.Part{Sum: drawSum(t), Offset: rapid.Uint32().Draw(t, "offset"), Bytes: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "bytes")}
 	}
 	return nil
+}
+
+func drawSum(t *rapid.T) core.Sum {
+	return core.Sum{High: rapid.Uint64().Draw(t, "high"), Low: rapid.Uint64().Draw(t, "low")}
+}
+
+func drawParts(t *rapid.T) *core.Parts {
+	m := &core.Parts{Objects: drawSome(t, "parts", drawObject)}
+	for range m.Objects {
+		m.Sizes, m.Hashes = append(m.Sizes, rapid.Uint32().Draw(t, "size")), append(m.Hashes, drawSum(t))
+	}
+	if len(m.Objects) == 0 {
+		return nil
+	}
+	return m
 }
 
 // drawSome draws a few of something; none is nil.
@@ -131,7 +176,7 @@ func drawRange(t *rapid.T) core.SeenRange {
 }
 
 func drawHolding(t *rapid.T) core.Holding {
-	h := core.Holding{Origin: drawOrigin(t), Sum: core.Sum{High: rapid.Uint64().Draw(t, "high"), Low: rapid.Uint64().Draw(t, "low")}}
+	h := core.Holding{Origin: drawOrigin(t), Sum: drawSum(t)}
 	last := uint64(0)
 	for range rapid.IntRange(0, 3).Draw(t, "ranges") {
 		r := clock.Range{Low: last + 2 + rapid.Uint64Range(0, 1<<60).Draw(t, "low")}

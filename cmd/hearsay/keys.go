@@ -24,7 +24,7 @@ func newPut() *cobra.Command {
 		Use:   "put KEY VALUE",
 		Short: "Give a key of the store a value",
 		Long: `Write a value, which all peers will hold. VALUE - is standard input: any bytes, as they are, a newline at
-their end too. At most 131072 bytes.
+their end too. At most 1048576 bytes.
 
 It replaces all values of the key that the asked node holds; with --context, as "get --siblings" prints it,
 those that were read, and leaves what others have written since beside it. It prints the context with which

@@ -86,6 +86,34 @@ type Sync struct {
 	Objects []Object    // of Live, what the receiver lacks, ascending by dot
 	Beside  []clock.Dot // all live dots of those keys of Objects that have several, ascending. With Objects goes Clock
 	Sums    []SumRange
+	Parts   *Parts // in place of Objects, where these are too long for a message
+}
+
+// Parts announces the objects of one record, whose values are fetched:
+//
+//	A                            B
+//	|<--- Clock, Live, Parts ----|
+//	|--- Fetch 0 --------------->|
+//	|<------------------- Part --|   and so on, until A has all: it takes them as if they had been in the Sync
+type Parts struct {
+	Objects []Object // of one record, ascending, without their values
+	Sizes   []uint32 // bytes of these
+	Hashes  []Sum    // of the objects with their values
+}
+
+// Fetch asks for what follows of the values of a record that was announced (Parts): of these, one after the other.
+type Fetch struct {
+	Origin  clock.Origin
+	Numbers []uint64 // of the dots, ascending
+	Sum     Sum      // of the hashes of the objects
+	Offset  uint32   // bytes that are here
+}
+
+// Part answers a Fetch.
+type Part struct {
+	Sum    Sum // as of the Fetch, and so is Offset
+	Offset uint32
+	Bytes  []byte // at most MaxPart; none: its sender does not hold all of that any more
 }
 
 // CompareDots orders dots by origin, then by number.
@@ -173,6 +201,11 @@ func (m *Sync) Size() int {
 	for i := range m.Sums {
 		name(m.Sums[i].Origin)
 		size += dotBytes + sumBytes // a range begins where the one before it ends
+	}
+	if m.Parts != nil {
+		for i := range m.Parts.Objects {
+			size += m.Parts.Objects[i].Size() + 2*sumBytes + dotBytes
+		}
 	}
 	return size
 }

@@ -27,4 +27,5 @@ const (
 	MaxSums        = 528                     // ranges of Sums: 512, and the 16 parts of one more
 	MaxObjects     = 224 + hearsay.MaxWrites // of Sync: see package kv
 	MaxBeside      = 1 << 14
+	MaxPart        = 60 << 10 // bytes of Part: what else goes by the stream waits for one at most. A guess
 )

@@ -288,6 +288,8 @@ type Evidence struct{ *hearsay.Evidence }
 
 func (*Update) message()    {}
 func (*Sync) message()      {}
+func (*Fetch) message()     {}
+func (*Part) message()      {}
 func (*Deaf) message()      {}
 func (*Statement) message() {}
 func (*Evidence) message()  {}
