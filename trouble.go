@@ -26,7 +26,7 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 		case text != a.NoQuorum():
 			add(text)
 		case s.diskStands():
-		case s.cutOff():
+		case s.cutOff() || s.lacksQuorum(a):
 			last = text
 		default:
 			add(text)
@@ -188,6 +188,20 @@ func (s *Stats) cutOff() bool {
 	return s.AddressGone > 0 || s.Unheard > 0 || s.Unanswered > 0 || s.StreamsFail > 0
 }
 
+// lacksQuorum reports whether not all gets from this node to so many seeds that the others are no quorum, or no answer
+// of those comes: no wonder, likewise.
+func (s *Stats) lacksQuorum(a *Authority) bool {
+	rest := 0
+	for i := range a.Seeds {
+		is := func(one Indirect) bool { return one.ID == a.Seeds[i].ID }
+		large := func(one Narrow) bool { return one.ID == a.Seeds[i].ID }
+		if !slices.ContainsFunc(s.Streamless, is) && !slices.ContainsFunc(s.Indirect, is) && !slices.ContainsFunc(s.Narrow, large) {
+			rest++
+		}
+	}
+	return rest < a.Quorum
+}
+
 func (s *Stats) diskWords() string {
 	switch {
 	case s.DiskFull > 0:
@@ -252,7 +266,7 @@ func (s *Stats) streamsInWords() string {
 	if len(s.NoStreamsIn) == 0 {
 		return ""
 	}
-	return "streams (TCP) do not get to this node from " + named(s.NoStreamsIn) + ", as they say, though datagrams (UDP) do: what is longer than a datagram is lost; let TCP through to this node's port"
+	return "streams (TCP) do not get to this node from " + named(s.NoStreamsIn) + ", as they say, though datagrams (UDP) do: what is longer than a datagram is lost; let TCP through to this node's port, and from that one"
 }
 
 // narrowInWords says from which members nothing large gets to a node, as they say.

@@ -36,7 +36,8 @@ func TestLastQuorumIsTold(t *testing.T) {
 // A node whose disk stands still asks and answers nothing of what waits for that, so it hears no quorum, whatever the
 // seeds do: the disk is told, and no seeds are blamed. Nor does one that is cut off, which is told first.
 func TestNoQuorumIsToldAfterItsCause(t *testing.T) {
-	lost := Authority{Seeded: true, Quorum: 2, Seeds: make([]SeedStatus, 3)}
+	lost := Authority{Seeded: true, Quorum: 2, Seeds: []SeedStatus{{ID: NodeID{1}}, {ID: NodeID{2}}, {ID: NodeID{3}}}}
+	one, both := []Indirect{{ID: NodeID{1}}, {ID: NodeID{9}}}, []Indirect{{ID: NodeID{1}}, {ID: NodeID{3}}}
 	seat := lost
 	seat.Key, seat.Why = PublicKey{1}, "it may be put back"
 	for what, c := range map[string]struct {
@@ -48,6 +49,9 @@ func TestNoQuorumIsToldAfterItsCause(t *testing.T) {
 		"a full disk":              {&lost, Stats{DiskFull: 9}, []string{"the disk is full"}},
 		"a disk behind":            {&lost, Stats{DiskBehind: 9}, []string{"the disk does not keep up"}},
 		"cut off":                  {&lost, Stats{Unheard: 9, Copied: 2}, []string{"this node has heard nobody", "this node runs since", "no quorum of seeds"}},
+		"no streams to one seed":   {&lost, Stats{Streamless: one}, []string{"no quorum of seeds", "streams (TCP) do not get"}},
+		"no streams to two seeds":  {&lost, Stats{Streamless: both}, []string{"streams (TCP) do not get", "no quorum of seeds"}},
+		"two seeds answer others":  {&lost, Stats{Indirect: both}, []string{"no answer comes", "no quorum of seeds"}},
 		"nobody answers":           {&lost, Stats{Unanswered: 9}, []string{"nobody has answered", "no quorum of seeds"}},
 		"no address":               {&lost, Stats{AddressGone: 9}, []string{"this machine has not had", "no quorum of seeds"}},
 		"cut off, and no part":     {&seat, Stats{Unheard: 9}, []string{"this seed takes no part", "it may be put back", "this node has heard nobody"}},

@@ -124,7 +124,7 @@ type Ways struct {
 	mute   bool           // the last that was tested answered nothing: the next is another
 	doubt  bool           // it may be this node's own machine: others are tested before that is told of a member
 	gap    int            // periods between two tests
-	asked  hearsay.NodeID // whose way is tested next, as its own test of this node was in vain; zero: it goes in turn
+	asked  hearsay.NodeID // whose way is tested next, as something shows that it may be cut; zero: it goes in turn
 	back   bool           // that was so the last time: what others ask for keeps no member from its turn
 	at     time.Time      // when the next test begins, or the one under way is judged
 	failed []Way          // the oldest first
@@ -296,9 +296,10 @@ func (w *Ways) ping(now time.Time) {
 	w.at = when.Later(t.began.Add(w.cfg.Period), now.Add(cmp.Or(w.kind.patience, w.cfg.TimeoutMax)+2*now.Sub(t.began)))
 }
 
-// TestBack has the way to a member tested next, and soon: its test of this node was in vain. However often that is
-// said, it makes a test in kind.first periods at most, as in a node that has just been started.
-func (w *Ways) TestBack(now time.Time, id hearsay.NodeID) {
+// TestSoon has the way to a member tested next, and soon: its test of this node was in vain, or it does not answer what
+// goes by stream. However often that is said, it makes a test in kind.first periods at most, as in a node that has just
+// been started.
+func (w *Ways) TestSoon(now time.Time, id hearsay.NodeID) {
 	if w.fails(id) {
 		return // it is tested anyway
 	}

@@ -215,7 +215,7 @@ func TestWayBackIsTestedSoon(t *testing.T) {
 	w := newTested(20, detect.NewNarrow)
 	w.run(300)
 	before := w.pings[7]
-	w.TestBack(w.now, id(7))
+	w.TestSoon(w.now, id(7))
 	if w.run(6); w.pings[7] != before+1 {
 		t.Errorf("tested %d times within six periods", w.pings[7]-before)
 	}
@@ -227,7 +227,7 @@ func TestWayBackIsTestedSoon(t *testing.T) {
 	}
 	began := all()
 	for range 100 {
-		w.TestBack(w.now, id(7))
+		w.TestSoon(w.now, id(7))
 		w.run(1)
 	}
 	if tests := all() - began; tests > 21 {

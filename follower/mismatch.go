@@ -204,6 +204,10 @@ func (ss *seats) noteStarts(now time.Time) {
 	}
 }
 
+// Mute reports whether the seed that sits in a slot has not answered what this peer asked it for so long that no stream
+// may get through between the two. Whether it answers pings is another matter.
+func (f *Follower) Mute(slot int) bool { return f.seats.met[slot].own && f.seats.met[slot].mute }
+
 // noteLate has a seed asked again that has not answered, and the others, too: streams may not get through to any.
 func (ss *seats) noteLate(now time.Time, m *meeting) {
 	if m.asked.IsZero() || !m.own {

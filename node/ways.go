@@ -37,6 +37,14 @@ func (w *ways) begin(cfg *detect.Config, members detect.Directory, out *core.Eff
 }
 
 func (w *ways) tick(now time.Time) {
+	if f := w.seeded.follower; f != nil {
+		var room [hearsay.MaxSeeds]hearsay.Seat
+		for _, seat := range w.seeded.authority.Seats(room[:0]) {
+			if id := seat.Key.NodeID(); f.Mute(int(seat.Slot)) && w.roster.Trusted(id) && w.gets(id) {
+				w.streams.TestSoon(now, id)
+			}
+		}
+	}
 	w.narrow.Tick(now)
 	w.streams.Tick(now)
 }
@@ -52,8 +60,8 @@ func (w *ways) pause(now time.Time) {
 // pinged is told of a ping of a member, which may be part of a test of its own.
 func (w *ways) pinged(now time.Time, p *core.Packet, m *core.Ping) {
 	if detect.TestsBack(p, m) {
-		w.narrow.TestBack(now, p.From)
-		w.streams.TestBack(now, p.From)
+		w.narrow.TestSoon(now, p.From)
+		w.streams.TestSoon(now, p.From)
 	}
 	if addr, listed := w.roster.Addr(p.From); listed && (p.Stream || addr == p.Addr) {
 		w.narrow.Pinged(now, p, m)
