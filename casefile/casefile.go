@@ -165,8 +165,8 @@ func returns(events []hearsay.Event, apart time.Duration) (count int, last time.
 	var left []netip.AddrPort // and where it is, at the end
 	for i := range events {
 		e := &events[i]
-		if e.Kind != hearsay.EventMemberMoved || e.Epoch != 0 || len(left) > 0 && e.Addr == left[len(left)-1] {
-			continue // with an epoch it is the ledger's word of a move that the roster has told before
+		if e.Kind != hearsay.EventMemberMoved || len(left) > 0 && e.Addr == left[len(left)-1] {
+			continue
 		}
 		if slices.Contains(left, e.Addr) {
 			if e.At.Sub(last) > apart {

@@ -17,8 +17,7 @@ func (n *Node) settle(now time.Time) *core.Effects {
 	n.deaf.note(now)
 	n.noteUnheard(now)
 	for i := 0; i < len(n.out.Events) || n.leaving.tell(now); i++ {
-		if n.standing.holdsBack(now, &n.out.Events[i]) {
-			n.seeded.noteFirst(now, &n.out.Events[i])
+		if n.withholds(now, &n.out.Events[i]) {
 			n.out.Events = slices.Delete(n.out.Events, i, i+1)
 			i--
 			continue
@@ -38,6 +37,17 @@ func (n *Node) settle(now time.Time) *core.Effects {
 	return n.finish()
 }
 
+// withholds reports whether an event is not told: that no quorum is heard while the disk stands still, and where a
+// member is by the log, as the roster has told that, or will.
+func (n *Node) withholds(now time.Time, e *hearsay.Event) bool {
+	if moved := e.Kind == hearsay.EventMemberMoved && e.Epoch != 0; !moved && !n.standing.holdsBack(now, e) {
+		return false
+	}
+	n.seeded.noteFirst(now, e)
+	n.addresses.noteWhere(e)
+	return true
+}
+
 // forward brings an event to the protocols that it concerns. The authority of a seeded
 // network comes first, if there is one.
 func (n *Node) forward(now time.Time, e *hearsay.Event) {
@@ -53,7 +63,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 			n.enter(now, id)
 		}
 	case hearsay.EventMemberMoved:
-		s.moved(now, e)
+		s.moved(now, id)
 	case hearsay.EventMemberLeft, hearsay.EventLeaving:
 		s.cleared(now, id)
 		n.exit(now, id)
@@ -154,9 +164,9 @@ func (g *Gossip) trust(now time.Time, id hearsay.NodeID) {
 }
 
 // moved tells a seed's log what the roster says: a member is elsewhere.
-func (s *Seeded) moved(now time.Time, e *hearsay.Event) {
-	if s.seat != nil && e.Epoch == 0 { // else the log has said so
-		if c, ok := s.roster.Word(e.Subject); ok {
+func (s *Seeded) moved(now time.Time, id hearsay.NodeID) {
+	if s.seat != nil {
+		if c, ok := s.roster.Word(id); ok {
 			s.seat.Move(now, &c)
 		}
 	}

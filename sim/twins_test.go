@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Of two processes with one identity one stops, whenever the copy is started and
@@ -172,5 +173,34 @@ func TestTwinsWithoutDatagrams(t *testing.T) {
 				w.convergesWithin(t, 30*time.Second)
 			})
 		}
+	}
+}
+
+// Where a member is now is told once, of one that has moved and of two processes with one identity: by seeds, too,
+// which hear of it by the log besides.
+func TestAMoveIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"moved": "at 70s move n3", "twins": "at 70s clone n3 n8"} {
+		t.Run(name, func(t *testing.T) {
+			w := newScenario(t, 8, text, withSeeds(3))
+			moves := 0
+			for i := range w.machines {
+				last := w.machines[2].addr
+				w.machines[i].twist = &twist{steps: func(w *World, m *machine, e *core.Effects) {
+					for i := range e.Events {
+						if e := &e.Events[i]; e.Kind == hearsay.EventMemberMoved && e.Subject == w.machines[2].id {
+							if moves++; e.Addr == last {
+								t.Errorf("after %v %s tells again that n3 is at %v", w.now-70*time.Second, m.name, e.Addr)
+							}
+							last = e.Addr
+						}
+					}
+				}}
+			}
+			w.RunUntil(2 * time.Minute)
+			if moves < 10 {
+				t.Errorf("%d moves are told", moves)
+			}
+		})
 	}
 }
