@@ -1,10 +1,8 @@
 package agent
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
 	"hearsay"
@@ -254,7 +252,7 @@ func (q *commitQueue) run() {
 func (q *commitQueue) write(commit func(*store.Batch) error, batch *store.Batch) error {
 	for {
 		err := commit(batch)
-		isFull := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+		isFull := store.IsFull(err)
 		q.setFull(isFull, err)
 		if !isFull {
 			return err

@@ -152,23 +152,21 @@ func (d *Disk) Commit(b *Batch) error {
 	if b.Empty() {
 		return nil
 	}
-	err := guard(func() error {
-		return d.db.Update(func(tx *bolt.Tx) error {
-			if err := d.noteWrites(tx); err != nil {
+	err := d.update(func(tx *bolt.Tx) error {
+		return b.each(func(c change, key, value []byte) error {
+			bucket, err := bucketFor(tx, c.bucket)
+			switch {
+			case err != nil:
 				return err
+			case c.drop:
+				return bucket.Delete(key)
 			}
-			return b.each(func(c change, key, value []byte) error {
-				bucket, err := bucketFor(tx, c.bucket)
-				switch {
-				case err != nil:
-					return err
-				case c.drop:
-					return bucket.Delete(key)
-				}
-				return bucket.Put(key, value)
-			})
+			return bucket.Put(key, value)
 		})
 	})
+	if IsFull(err) && d.notesAgain(time.Now()) {
+		d.update(func(*bolt.Tx) error { return nil }) // there is often room for that in pages that are free
+	}
 	if err == nil {
 		err = d.inPlace()
 	}
@@ -178,12 +176,15 @@ func (d *Disk) Commit(b *Batch) error {
 	return nil
 }
 
+// IsFull reports whether something could not be written as there is no room.
+func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 // cure says what to do where a file cannot be written.
 func cure(err error) string {
 	switch {
 	case errors.Is(err, errGone), errors.Is(err, ErrElsewhere):
 		return "" // they say so
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case IsFull(err):
 		return ": make room there; what was acknowledged is kept"
 	}
 	return ": see to that disk, and start the node again"

@@ -134,12 +134,29 @@ func (d *Disk) putSite(tx *bolt.Tx) error {
 	return tx.Bucket([]byte(bucketIdentity)).Put(keySite, seal(bucketIdentity, keySite, d.site.append(nil)))
 }
 
-// noteWrites has the file say that its node writes now, if it has not for a while.
-func (d *Disk) noteWrites(tx *bolt.Tx) error {
-	now := time.Now().UnixNano()
-	if age := time.Duration(now - d.site.wrote); !d.adopted || age >= 0 && age < noteEvery {
-		return nil
+// update changes the file, and has it say that its node writes now, if it has not for a while. A change that fails, as
+// where the disk is full, may change the file, too.
+func (d *Disk) update(change func(tx *bolt.Tx) error) error {
+	wrote := d.site.wrote
+	err := guard(func() error {
+		return d.db.Update(func(tx *bolt.Tx) error {
+			if now := time.Now(); d.notesAgain(now) {
+				d.site.wrote = now.UnixNano()
+				if err := d.putSite(tx); err != nil {
+					return err
+				}
+			}
+			return change(tx)
+		})
+	})
+	if err != nil {
+		d.site.wrote = wrote
 	}
-	d.site.wrote = now
-	return d.putSite(tx)
+	return err
+}
+
+// notesAgain reports whether it is time for that.
+func (d *Disk) notesAgain(now time.Time) bool {
+	age := time.Duration(now.UnixNano() - d.site.wrote)
+	return d.adopted && (age < 0 || age >= noteEvery)
 }
