@@ -24,6 +24,7 @@ type spare struct {
 	at     time.Time                   // the next look
 	silent [hearsay.MaxSeeds]time.Time // by slot: since when that seed is silent, as of the last look; zero: it is not
 	told   bool                        // that just a quorum is left
+	led    bool                        // as the one that leads, of a seed that answers pings: others cannot know that
 }
 
 // noteSpare looks which seeds are silent, and tells as events that just a quorum is left, and that more is again.
@@ -32,7 +33,7 @@ func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
 		return
 	}
 	s.spare.at = now.Add(spareEvery)
-	some := false
+	some, leads := false, false
 	var room [hearsay.MaxSeeds]hearsay.Seat
 	for _, seat := range s.authority.Seats(room[:0]) {
 		since, least := s.silentSince(now, int(seat.Slot), seat.Key.NodeID())
@@ -41,16 +42,32 @@ func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
 		}
 		s.spare.silent[seat.Slot] = since
 		some = some || !since.IsZero()
+		if m, _ := s.roster.Member(seat.Key.NodeID()); !since.IsZero() && m.State == hearsay.StateAlive {
+			leads = true
+		}
 	}
-	if !some && !s.spare.told {
+	if some || s.spare.told {
+		s.tellSpare(now, leads, out)
+	}
+}
+
+// tellSpare tells what has changed. A seed that leads no more does not know what has become of one that answers pings:
+// the one that leads now tells.
+func (s *Seeded) tellSpare(now time.Time, leads bool, out *core.Effects) {
+	a := s.Authority()
+	if a.Early {
 		return
 	}
-	a := s.Authority()
 	text := a.LastQuorum()
 	switch is := text != ""; {
-	case is && !s.spare.told:
-		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventLastQuorum, Subject: s.id, Count: a.Quorum, Text: text})
-	case !is && s.spare.told && a.Ready:
+	case is:
+		if !s.spare.told {
+			out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventLastQuorum, Subject: s.id, Count: a.Quorum, Text: text})
+		}
+		s.spare.led = leads
+	case s.spare.led && a.Ready && now.Sub(s.seat.LeadsSince()) < silentFor:
+		return // it leads again, and does not know yet
+	case a.Ready && !(s.spare.led && s.seat.LeadsSince().IsZero()):
 		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventQuorumSpare, Subject: s.id})
 	}
 	s.spare.told = text != ""

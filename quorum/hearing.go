@@ -79,6 +79,9 @@ func (q *Quorum) FollowedAt(slot int) time.Time {
 	return when.Later(q.hearing.followedAt[slot], q.lateness.ledAt)
 }
 
+// LeadsSince is when this seed began to lead; zero: it does not.
+func (q *Quorum) LeadsSince() time.Time { return q.lateness.ledAt }
+
 // hasHeardSince reports whether a quorum was heard since the suspicion that this seed's own evidence is of. Else it may
 // have been this seed that was cut off: if the member is silent still, its next probe accuses it anew.
 func (h *hearing) hasHeardSince(now time.Time, own *hearsay.Evidence) bool {

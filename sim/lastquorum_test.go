@@ -143,3 +143,47 @@ func TestASeedThatEndsIsSilentSinceThen(t *testing.T) {
 		}
 	}
 }
+
+// The seed that leads says of one that answers pings that just a quorum is left. When another leads, neither that nor
+// the first says that more is, as it is not so; and once the seed is heard the one that leads says that.
+func TestANewLeadIsNoSpareSeed(t *testing.T) {
+	t.Parallel()
+	const begins, again, heals = 30 * time.Second, 63 * time.Second, 100 * time.Second
+	changed := 0
+	for _, fault := range []string{"loss-in", "loss-out"} {
+		for short := range 3 {
+			ends := again + time.Duration(10+3*short)*100*time.Millisecond
+			w := newScenario(t, 8, fmt.Sprintf("at %v loss-streams 1 s2\nat %v %s 1 s1\nat %v %s 0 s1\nat %v loss-streams 0 s2", begins, again, fault, ends, fault, heals), withSeeds(3))
+			told := make(map[string]string)
+			for i := range w.machines {
+				w.machines[i].twist = &twist{steps: func(w *World, m *machine, e *core.Effects) {
+					for i := range e.Events {
+						if kind := e.Events[i].Kind; kind == hearsay.EventLastQuorum || kind == hearsay.EventQuorumSpare {
+							told[m.name] += kind.String() + " "
+						}
+					}
+				}}
+			}
+			w.RunUntil(begins)
+			clear(told)
+			w.RunUntil(again)
+			was := w.leader()
+			w.RunUntil(heals)
+			for name, one := range told {
+				if strings.Contains(one, "quorum-spare") {
+					t.Errorf("%s until %v: %s tells %s", fault, ends, name, one)
+				}
+			}
+			if w.leader() != was {
+				changed++
+			}
+			w.RunUntil(heals + 40*time.Second)
+			if name := w.machines[w.leader()-1].name; told[name] != "last-quorum quorum-spare " {
+				t.Errorf("%s until %v: %s, which leads, tells %q", fault, ends, name, told[name])
+			}
+		}
+	}
+	if changed == 0 {
+		t.Error("the same seed leads always")
+	}
+}
