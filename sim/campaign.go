@@ -40,6 +40,8 @@ type Outcome struct {
 	Coverage Coverage     `json:"coverage"`
 	// the run as a scenario's file, as far as it fails in the same way with less
 	Shortened string `json:"shortened,omitempty"`
+
+	packets uint64 // that were sent, by stream too: what the run cost
 }
 
 // fails reports whether another run fails in the same way.
@@ -68,6 +70,7 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	}()
 	r, err := Run(config, out)
 	o.Hash, o.Coverage = r.Hash, coverageOf(&r)
+	o.packets = r.Counts.Packets + r.Counts.Streams
 	o.Took = max(0, r.Time-config.For.Seconds())
 	if r.Demands != nil {
 		o.Demands = *r.Demands

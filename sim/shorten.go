@@ -6,16 +6,19 @@ import (
 	"time"
 )
 
-// shortenTries bounds how often a failing world is run again to make it
-// shorter: a number of runs and not a time, so that the same comes of it on
-// every machine; at a tenth of a second each, half a minute.
-const shortenTries = 300
+// What bounds how often a failing world is run again to make it shorter: numbers and not a time, so that the same comes
+// of it on every machine.
+const (
+	shortenTries   = 300        // at a tenth of a second each, half a minute
+	shortenPackets = 30_000_000 // of all tries; at 3 us each, a minute and a half
+)
 
 // shortening looks for less that fails in the same way.
 type shortening struct {
 	best  Config
 	want  *Outcome
 	tries int
+	spent uint64 // packets
 }
 
 // Shorten gives the run with fewer nodes, fewer faults and less time, as far as
@@ -24,7 +27,7 @@ func Shorten(config Config, failed *Outcome) Config {
 	s := &shortening{best: config, want: failed, tries: shortenTries}
 	s.best.Trace, s.best.JSON = false, false
 	s.end()
-	for again := true; again && s.tries > 0; {
+	for again := true; again && s.may(); {
 		again = s.fewerNodes()
 		again = s.fewerActions() || again
 		again = s.sooner() || again
@@ -33,13 +36,17 @@ func Shorten(config Config, failed *Outcome) Config {
 	return s.best
 }
 
+// may reports whether one more run is within the bounds.
+func (s *shortening) may() bool { return s.tries > 0 && s.spent < shortenPackets }
+
 // try runs what it is given, and keeps it if that fails in the same way.
 func (s *shortening) try(config Config) bool {
-	if s.tries == 0 || config.Validate() != nil || config.Scenario.barredInTheEnd() > s.best.Scenario.barredInTheEnd() {
+	if !s.may() || config.Validate() != nil || config.Scenario.barredInTheEnd() > s.best.Scenario.barredInTheEnd() {
 		return false // who is barred for good is out, and that would be another failure
 	}
 	s.tries--
 	o := RunWorld(config, io.Discard, io.Discard)
+	s.spent += o.packets
 	if !o.fails(s.want) {
 		return false
 	}
@@ -134,7 +141,7 @@ func (s *shortening) onlyNodes(nodes int) Config {
 // machines of each.
 func (s *shortening) fewerActions() (better bool) {
 	for size := (len(s.best.Scenario.Actions) + 1) / 2; size >= 1; size /= 2 {
-		for from := 0; from < len(s.best.Scenario.Actions) && s.tries > 0; {
+		for from := 0; from < len(s.best.Scenario.Actions) && s.may(); {
 			actions := s.best.Scenario.Actions
 			to := min(from+size, len(actions))
 			if s.try(s.with(slices.Delete(slices.Clone(actions), from, to))) {
