@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/spread"
 )
 
 // Limits of how long a node that has come in looks how far its store is.
@@ -14,6 +15,9 @@ const (
 	catchUpQuiet = 3 * time.Second
 	// So long after a message that left nothing to ask for, nothing follows it. As spread waits for an answer
 	catchUpEnds = time.Second
+	// So long after the last comparison nobody says any more that something lacks: who held it is gone, or has lied.
+	// Longer than spread waits between two questions
+	catchUpLost = spread.AskMost + 8*time.Second
 )
 
 // catchUp is how far the store of a node is that was started, or let in, until it first holds what another holds.
@@ -57,6 +61,8 @@ func (g *Gossip) lookCaughtUp(now time.Time) {
 		}
 	case c.lacks == 0 && now.Sub(c.heard) >= catchUpEnds:
 		g.caughtUp(now, c.with)
+	case now.Sub(c.heard) >= catchUpLost:
+		c.began = time.Time{}
 	}
 }
 

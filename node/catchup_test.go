@@ -41,8 +41,9 @@ func TestCatchUp(t *testing.T) {
 	}
 	hears := func(m *core.Sync) {
 		p := &core.Packet{From: from, Stream: true, Body: m}
-		g.store.Sync(now, p, m)
-		g.compared(now, p, m)
+		if g.store.Sync(now, p, m) {
+			g.compared(now, p, m)
+		}
 	}
 
 	// Nobody compares: nobody holds more.
@@ -56,7 +57,7 @@ func TestCatchUp(t *testing.T) {
 	began = now
 	g.catchUp.begin(now)
 	hears(other.Ask())
-	now = now.Add(time.Minute)
+	now = now.Add(catchUpLost - time.Second)
 	figures(true, 5, 0)
 	hears(other.Sync(now, &core.Sync{Asks: true}, 1<<20).Reply)
 	figures(true, 0, 0)
@@ -74,5 +75,13 @@ func TestCatchUp(t *testing.T) {
 	g.pinged(now, from, other.Hash().Low+1)
 	figures(true, 0, 1)
 	g.pinged(now, from, other.Hash().Low)
+	figures(false, 0, 2)
+
+	// Who says that something lacks, and then nothing more, is not waited for.
+	g.catchUp.begin(now)
+	lie := other.Ask()
+	lie.Clock[0].Seen = []clock.Range{{Low: 1, High: 1 << 40}}
+	hears(lie)
+	now = now.Add(catchUpLost)
 	figures(false, 0, 2)
 }

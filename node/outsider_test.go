@@ -74,6 +74,42 @@ func TestSuspicionsOfStrangersAreDropped(t *testing.T) {
 	}
 }
 
+// What comes from where none of the members is, in the name of one, is not taken about the store: it would delete what
+// others have written. From where that member is it counts.
+func TestStoreOfStrangersIsDropped(t *testing.T) {
+	for name, w := range map[string]*network{"open": newNetwork(t, 8), "seeded": newSeededNetwork(t, 5)} {
+		w.run(10 * time.Second)
+		n := w.nodes[4]
+		fx, err := n.Put(w.now, hearsay.Write{Key: "k", Value: []byte("v")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.carry(4, fx)
+		w.run(10 * time.Second)
+		held := n.Gossip().Replica().Digest()[0]
+		gone := core.SeenRange{Origin: held.Origin, Range: held.Seen[0]}
+		for _, stranger := range []bool{true, false} {
+			from := addr(3)
+			if stranger {
+				from = addr(99)
+			}
+			for _, body := range []core.Message{
+				&core.Update{Gone: []clock.Dot{{Origin: gone.Origin, Counter: gone.Low}}}, n.Gossip().Replica().Ask(),
+				&core.Fetch{}, &core.Sync{Live: []core.LiveRange{{SeenRange: gone}}},
+			} {
+				before := n.Stats().Drops[hearsay.DropStranger]
+				fx := n.Receive(w.now, sized(&core.Packet{From: w.nodes[3].Self().ID, Addr: from, Stream: true, Body: body}))
+				if dropped := n.Stats().Drops[hearsay.DropStranger] - before; dropped > 0 != stranger || stranger && len(fx.Now)+len(fx.Send)+len(fx.Persist) > 0 {
+					t.Errorf("%s: %T from %v: %d dropped; sent %v %v, kept %v", name, body, from, dropped, fx.Now, fx.Send, fx.Persist)
+				}
+			}
+			if values := n.Gossip().Replica().Siblings(w.now, "k", nil); len(values) > 0 != stranger {
+				t.Errorf("%s: %d values after what came from %v", name, len(values), from)
+			}
+		}
+	}
+}
+
 // What is about the ledger counts only if it came by stream: a datagram may say that it comes from
 // anywhere. So it is on a seed and on a peer.
 func TestLedgerIsNotSpokenOfByDatagram(t *testing.T) {

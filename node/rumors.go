@@ -107,8 +107,9 @@ func (g *Gossip) receive(now time.Time, p *core.Packet) {
 	case *core.Update:
 		g.store.Update(now, p, m)
 	case *core.Sync:
-		g.store.Sync(now, p, m)
-		g.compared(now, p, m)
+		if g.store.Sync(now, p, m) {
+			g.compared(now, p, m)
+		}
 	case *core.Fetch:
 		g.store.Fetch(now, p, m)
 	case *core.Part:

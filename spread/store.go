@@ -31,18 +31,15 @@ const (
 	renewEvery = 20 * time.Second
 )
 
-// syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs half a
-// millisecond, and one that catches up sends some 500 in a second. Strangers are those that say that they are a
-// member and come from elsewhere than is listed.
+// syncShares is how many messages of exchanges a node answers in a second: each costs half a millisecond, and one that
+// catches up sends some 500 in a second. Strangers have no share.
 var syncShares = &quota.Shares{
-	quota.Stranger: {All: quota.PerSecond(8, 8), Each: quota.PerSecond(2, 2)},
-	quota.Member:   {All: quota.PerSecond(600, 300), Each: quota.PerSecond(600, 300)},
+	quota.Member: {All: quota.PerSecond(600, 300), Each: quota.PerSecond(600, 300)},
 }
 
 // updateShares is how many KiB of updates a node takes in a second, one at least each.
 var updateShares = &quota.Shares{
-	quota.Stranger: {All: quota.PerSecond(1<<10, 1<<10), Each: quota.PerSecond(256, 256)},
-	quota.Member:   {All: quota.PerSecond(64<<10, 32<<10), Each: quota.PerSecond(32<<10, 16<<10)},
+	quota.Member: {All: quota.PerSecond(64<<10, 32<<10), Each: quota.PerSecond(32<<10, 16<<10)},
 }
 
 // Config is the knobs.
@@ -207,9 +204,8 @@ func (s *Store) Put(now time.Time, writes ...kv.Write) error {
 
 // Update takes what another has written, and passes it on.
 func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
-	if !s.updates.Take(now, s.directory.Sender(p), 1+p.Size/(1<<10)) {
-		s.stats.Drops[hearsay.DropRate]++ // an exchange brings it
-		return
+	if !s.takes(now, p, s.updates, 1+p.Size/(1<<10)) {
+		return // an exchange brings it
 	}
 	result := s.replica.Update(now, m)
 	s.took(now, &result)
@@ -224,33 +220,44 @@ func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
 
 // may reports whether a message of an exchange is taken.
 func (s *Store) may(now time.Time, p *core.Packet) bool {
-	switch {
-	case !p.Stream: // anybody could forge where that came from, and much may go back
+	if !p.Stream { // anybody could forge where that came from, and much may go back
 		s.stats.Drops[hearsay.DropUnexpected]++
 		return false
-	case !s.syncs.Take(now, s.directory.Sender(p), 1):
+	}
+	return s.takes(now, p, s.syncs, 1)
+}
+
+// takes reports whether what a packet says of the store is taken: within bounds, and of a member, from where that is
+// listed. What a stranger says in a member's name would delete what all others have written.
+func (s *Store) takes(now time.Time, p *core.Packet, of *quota.Quota, cost int) bool {
+	switch sender := s.directory.Sender(p); {
+	case sender.Class == quota.Stranger:
+		s.stats.Drops[hearsay.DropStranger]++
+		return false
+	case !of.Take(now, sender, cost):
 		s.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	return true
 }
 
-// Sync takes a message of an exchange, and answers it.
-func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
+// Sync takes a message of an exchange, and answers it. It reports whether it was one.
+func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) bool {
 	if !s.may(now, p) {
-		return
+		return false
 	}
 	s.stats.StoreSyncs++
 	busy := now.Before(s.until) && p.From != s.from
 	switch {
 	case busy && m.Asks && len(m.Live) == 0:
-		return // what lacks here would come from both; it asks another, or later
+		return true // what lacks here would come from both; it asks another, or later
 	case m.Parts != nil:
 		s.announced(now, p, m, busy)
-		return
+		return true
 	}
 	result := s.replica.Sync(now, m, s.cfg.Give)
 	s.synced(now, p, m, &result)
+	return true
 }
 
 // synced sees to what has come of a message of an exchange, whose values are here.
