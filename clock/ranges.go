@@ -1,5 +1,7 @@
 package clock
 
+import "sort"
+
 // What is done with lists of ranges that ascend, and of which no two overlap. Each
 // takes one pass over its arguments: a list may have thousands, of a stranger's
 // choice.
@@ -16,11 +18,11 @@ func Ascend(ranges []Range) bool {
 	return true
 }
 
-// Without gives what of ranges is not in taken.
+// Without gives what of ranges is not in taken. What of a long taken lies before them is not gone through.
 func Without(ranges, taken []Range) (left []Range) {
 	for _, r := range ranges {
-		for len(taken) > 0 && taken[0].High < r.Low {
-			taken = taken[1:]
+		if len(taken) > 0 && taken[0].High < r.Low {
+			taken = taken[sort.Search(len(taken), func(i int) bool { return taken[i].High >= r.Low }):]
 		}
 		for len(taken) > 0 && taken[0].Low <= r.High {
 			if taken[0].Low > r.Low {

@@ -11,6 +11,7 @@ const (
 	listMost     = blockSize // live dots that are listed, not halved
 	comparedMost = 64        // ranges of an origin that are compared: where there are more, gaps come first
 	rangeCost    = 16        // bytes of a range in a message, about
+	besideCost   = 28        // of a sibling that is named
 )
 
 // compare begins to look for dots of an origin that only one holds live, if there are such among those that both have

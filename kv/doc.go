@@ -10,7 +10,8 @@
 // The clock is the set of dots that are not unseen; the store is the live ones with their objects. So there is nothing
 // to keep of a dot that is gone, and no part of any message, in any order, twice or never, does harm. A put makes one
 // dot live and those that it replaces gone; a delete only makes dots gone. Concurrent puts leave several live dots of a
-// key, its siblings; of these the one with the latest hybrid time, then of the greatest origin, is the winner.
+// key, its siblings; of these the one with the latest hybrid time, then of the greatest origin, is the winner. Of more
+// than 512 the oldest go, everywhere the same ones.
 //
 // The roots are dotted version vectors (Almeida and others, "Scalable and Accurate Causality Tracking for Eventually
 // Consistent Stores", 2014) and the anti-entropy of DottedDB (Gonçalves and others, 2017). That repair tells of ranges
@@ -92,7 +93,9 @@
 // (Forget): what was seen of it is remembered beside the clock, and so nothing comes back. A replica that was away for
 // longer, and still holds some of that live, is told that it is gone; if it has seen more, or the node is in again and
 // has not gone on under another origin, the entry comes back. Of origins a replica knows as many as Config allows, and
-// refuses more.
+// refuses more. It refuses likewise what would cut up the clock into more than 4,096 ranges, but for 8 of each origin:
+// a member that makes up gaps keeps nobody else from writing. Of a message it takes what is left; an exchange of which
+// nothing was taken ends.
 //
 // # Where to find what
 //

@@ -60,12 +60,18 @@ func (r *Replica) sync(now time.Time, m *core.Sync, hashes []core.Sum, budget in
 		return Result{Twin: true}
 	}
 	r.revive(&result.Change, m)
-	if result.Refused = r.refusalOf(m); result.Refused == Taken {
-		r.apply(&result.Change, now, m, hashes)
+	taken, hashes, refused := r.fitting(m, hashes)
+	switch result.Refused = refused; {
+	case refused == Full:
+	case !r.complete(taken):
+		result.Refused = Incomplete
+	default:
+		r.apply(&result.Change, now, taken, hashes)
 		r.retry(&result.Change, now)
 		result.Change.settle()
 	}
-	if result.Refused == Full || result.Refused == Origins {
+	full := result.Refused == Full || result.Refused == Origins || result.Refused == Gaps
+	if full && !result.Change.any() {
 		return result // the other would say the same again, for ever; what lacks there it asks for
 	}
 	a := answer{Replica: r, m: m, budget: budget, reply: &core.Sync{}}
@@ -76,8 +82,7 @@ func (r *Replica) sync(now time.Time, m *core.Sync, hashes []core.Sum, budget in
 	if m.Asks {
 		a.lacking()
 	}
-	// Where this did not fit nothing more is asked: the other would say the same again.
-	if asks := (result.Refused == Taken || result.Refused == Incomplete) && len(common(r.Lacks(m.Clock), m.Of)) > 0; asks || a.gives() {
+	if len(common(r.Lacks(m.Clock), m.Of)) > 0 || a.gives() {
 		a.reply.Asks, a.reply.Clock = true, r.copied()
 	}
 	if a.reply.Asks || len(a.reply.Live)+len(a.reply.Sums) > 0 {
@@ -146,14 +151,22 @@ func (r *Replica) apply(change *Change, now time.Time, m *core.Sync, hashes []co
 			r.see(change, l.Origin, l.Range)
 		}
 	}
-	if len(m.Beside) == core.MaxBeside {
-		return // perhaps not all siblings are named
-	}
-	for i := range m.Objects {
-		if first := i == 0 || m.Objects[i-1].Key != m.Objects[i].Key; first {
-			r.replaced(change, m, m.Objects[i].Key)
+	for _, key := range keysOf(m.Objects) {
+		if len(m.Beside) < core.MaxBeside { // else perhaps not all siblings are named
+			r.replaced(change, m, key)
 		}
+		r.bound(change, key)
 	}
+}
+
+// keysOf gives the keys of objects, each once: to look at the siblings of one for each object would take seconds.
+func keysOf(objects []core.Object) []string {
+	keys := make([]string, len(objects))
+	for i := range objects {
+		keys[i] = objects[i].Key
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // liveIn gives the live dots in a range.
@@ -352,6 +365,7 @@ func (a *answer) put(l *core.LiveRange, o *object) {
 	a.beside[o.Key] = true
 	for _, sibling := range a.all(o.Key) {
 		if len(a.reply.Beside) < core.MaxBeside {
+			a.budget -= besideCost
 			a.reply.Beside = append(a.reply.Beside, sibling.Dot)
 		}
 	}

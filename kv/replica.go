@@ -14,15 +14,18 @@ import (
 
 // Limits of what is written, besides those of the root package.
 const (
-	maxNumber  = 1 << 62 // of a dot
-	maxTime    = 1 << 62 // of a write: some two thousand years
-	maxReplace = 1024    // dots that one write of one key replaces, its siblings here; more remain
+	maxNumber = 1 << 62 // of a dot
+	maxTime   = 1 << 62 // of a write: some two thousand years
+	// when the time of a value is over, in ms: the end of the year 9999, as JSON has four digits for it (RFC 3339)
+	maxExpires = 253_402_300_799_999
+	maxKept    = 512 // siblings of a key: of more, which so many nodes have written at once, the oldest go everywhere
 )
 
 // Limits of what is seen. What many gaps cut up is not taken until an exchange has filled some.
 const (
-	maxGaps    = 1024  // ranges seen of one origin; half as many again by exchanges
-	maxAllGaps = 16384 // of all origins
+	maxGaps    = 1024 // ranges seen of one origin; half as many again by exchanges
+	maxAllGaps = 4096 // of all origins: each message of an exchange names them
+	fewGaps    = 8    // ranges that any origin may have, whatever others have
 )
 
 // Config is what a replica keeps to.
@@ -101,6 +104,11 @@ type Change struct {
 	Clock    []clock.Origin // the entry of the clock is another: Seen has it
 	Over     []clock.Origin // likewise whether they are over: Replica.Over has it
 	Reserved uint64         // numbers of the own origin are reserved up to here; 0: as before
+}
+
+// any reports whether anything has changed.
+func (c *Change) any() bool {
+	return c.Reserved > 0 || len(c.Live)+len(c.Gone)+len(c.Clock)+len(c.Over) > 0
 }
 
 // settle leaves out what became live and gone again in one change.
@@ -254,12 +262,31 @@ func (r *Replica) merge(change *Change, now time.Time, o *core.Object, hash core
 	}
 }
 
+// bound makes the oldest siblings of a key gone where it has more than are kept. Those that stay are the same ones
+// everywhere: what goes here has as many before it here, and so where all are.
+func (r *Replica) bound(change *Change, key string) {
+	n := 0
+	var over []*object
+	r.keys.from(firstOf(key), func(o *object) bool {
+		if o.Key != key {
+			return false
+		}
+		if n++; n > maxKept {
+			over = append(over, o)
+		}
+		return true
+	})
+	for _, o := range over {
+		r.drop(change, o)
+	}
+}
+
 // costOf is what an object counts against MaxBytes.
 func costOf(o *core.Object) int { return len(o.Key) + len(o.Value) }
 
 // valid reports whether an object can be one at all.
 func valid(o *core.Object) bool {
-	return hearsay.CheckKey(o.Key) == nil && len(o.Value) <= hearsay.MaxValue && o.Time < maxTime && o.Expires >= 0 &&
+	return hearsay.CheckKey(o.Key) == nil && len(o.Value) <= hearsay.MaxValue && o.Time < maxTime && 0 <= o.Expires && o.Expires <= maxExpires &&
 		1 <= o.First && o.First <= o.Dot.Counter && o.Dot.Counter <= o.Last && o.Last <= maxNumber && o.Last-o.First < hearsay.MaxWrites
 }
 

@@ -22,6 +22,7 @@ type heldUpdate struct {
 	*core.Update
 	size  int
 	until time.Time
+	lacks int // the first of Gone that is unseen
 }
 
 // Refusal is why something that came was not taken. Each is to be counted.
@@ -154,7 +155,7 @@ func (r *Replica) fitsGaps(id clock.Origin, ranges []clock.Range, most int) bool
 		return true
 	}
 	size := clock.UnionSize(had, ranges)
-	return size <= len(had) || size <= most && r.clock.NumRanges()+size-len(had) <= maxAllGaps
+	return size <= max(len(had), fewGaps) || size <= most && r.clock.NumRanges()+size-len(had) <= maxAllGaps
 }
 
 // take takes a record of which all that it replaces is seen.
@@ -166,12 +167,13 @@ func (r *Replica) take(change *Change, now time.Time, u *core.Update) {
 	}
 	for i := range u.Objects {
 		r.merge(change, now, &u.Objects[i], hashObject(&u.Objects[i]))
+		r.bound(change, u.Objects[i].Key)
 	}
 }
 
 // hold keeps an update until what it replaces is seen. The oldest make room: exchanges bring what they said.
 func (r *Replica) hold(now time.Time, u *core.Update) {
-	r.held = append(r.held, heldUpdate{u, u.Size(), now.Add(holdFor)})
+	r.held = append(r.held, heldUpdate{Update: u, size: u.Size(), until: now.Add(holdFor)})
 	bytes := 0
 	for i := len(r.held) - 1; i >= 0; i-- {
 		if bytes += r.held[i].size; bytes > maxHeldBytes || len(r.held)-i > maxHeld {
@@ -183,23 +185,30 @@ func (r *Replica) hold(now time.Time, u *core.Update) {
 
 // isHeld reports whether an update waits already.
 func (r *Replica) isHeld(u *core.Update) bool {
+	size := u.Size()
 	return slices.ContainsFunc(r.held, func(h heldUpdate) bool {
-		if len(h.Objects) != len(u.Objects) || !slices.Equal(h.Gone, u.Gone) {
+		if len(h.Objects) != len(u.Objects) || len(h.Gone) != len(u.Gone) || h.size != size {
 			return false
 		}
-		return len(u.Objects) == 0 || h.Objects[0].Dot == u.Objects[0].Dot && hashObject(&h.Objects[0]) == hashObject(&u.Objects[0])
+		same := len(u.Objects) == 0 || h.Objects[0].Dot == u.Objects[0].Dot && hashObject(&h.Objects[0]) == hashObject(&u.Objects[0])
+		return same && slices.Equal(h.Gone, u.Gone)
 	})
 }
 
-// retry takes the updates that waited for what has been seen now.
+// retry takes the updates that waited for what has been seen now. What was seen stays so: each dot is looked up once.
 func (r *Replica) retry(change *Change, now time.Time) {
 	for more := true; more; {
 		more = false
+		for i := range r.held {
+			for h := &r.held[i]; h.lacks < len(h.Gone) && r.has(h.Gone[h.lacks]); {
+				h.lacks++
+			}
+		}
 		r.held = slices.DeleteFunc(r.held, func(h heldUpdate) bool {
 			if now.After(h.until) {
 				return true
 			}
-			if slices.ContainsFunc(h.Gone, func(d clock.Dot) bool { return !r.has(d) }) {
+			if h.lacks < len(h.Gone) {
 				return false
 			}
 			if len(h.Objects) == 0 || r.refusal(h.Update) == Taken {

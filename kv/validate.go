@@ -103,8 +103,9 @@ func (r *Replica) isRewritten(o *core.Object) bool {
 	return had != nil && o.Dot.Origin == r.cfg.Origin && o.Dot.Counter > r.numbers.earlier && had.hash != hashObject(o)
 }
 
-// refusalOf says why what a message says of dots is not taken, if it is not.
-func (r *Replica) refusalOf(m *core.Sync) (refused Refusal) {
+// fitting gives what of a message is taken, with the hashes of its objects: all but the origins for which there is no
+// room, or nothing of it.
+func (r *Replica) fitting(m *core.Sync, hashes []core.Sum) (*core.Sync, []core.Sum, Refusal) {
 	objects, bytes := 0, 0
 	for i := range m.Objects {
 		if o := &m.Objects[i]; r.find(o.Dot) == nil {
@@ -113,29 +114,54 @@ func (r *Replica) refusalOf(m *core.Sync) (refused Refusal) {
 		}
 	}
 	if objects > 0 && !r.room(objects, bytes) {
-		refused = Full
+		return m, hashes, Full
 	}
+	left, refused := r.unfitting(m)
+	if refused == Taken {
+		return m, hashes, Taken
+	}
+	taken := *m
+	taken.Live = slices.DeleteFunc(slices.Clone(m.Live), func(l core.LiveRange) bool { return left[l.Origin] })
+	taken.Objects = nil
+	var kept []core.Sum
+	for i := range m.Objects {
+		if left[m.Objects[i].Dot.Origin] {
+			continue
+		}
+		taken.Objects = append(taken.Objects, m.Objects[i])
+		if hashes != nil {
+			kept = append(kept, hashes[i])
+		}
+	}
+	return &taken, kept, refused
+}
+
+// unfitting gives the origins of a message for which there is no room, and why.
+func (r *Replica) unfitting(m *core.Sync) (left map[clock.Origin]bool, refused Refusal) {
 	added := 0
 	for rest := m.Live; len(rest) > 0; {
 		id, ranges := rest[0].Origin, []clock.Range(nil)
 		for ; len(rest) > 0 && rest[0].Origin == id; rest = rest[1:] {
 			ranges = append(ranges, rest[0].Range)
 		}
-		if r.of(id) == nil && len(r.forgotten(id)) == 0 {
-			if added++; len(r.origins)+added > r.cfg.MaxOrigins {
-				refused = Origins
-			}
-		}
-		switch {
+		why := Taken
+		switch unknown := r.of(id) == nil; {
 		case len(r.forgotten(id)) > 0:
+		case unknown && len(r.origins)+added >= r.cfg.MaxOrigins:
+			why = Origins
 		case !r.fitsGaps(id, ranges, maxGaps+maxGaps/2):
-			refused = Gaps
+			why = Gaps
+		case unknown:
+			added++
+		}
+		if why != Taken {
+			if refused = why; left == nil {
+				left = make(map[clock.Origin]bool)
+			}
+			left[id] = true
 		}
 	}
-	if refused == Taken && !r.complete(m) {
-		refused = Incomplete
-	}
-	return refused
+	return left, refused
 }
 
 // complete reports whether a message has each object that lacks here, and leaves no record cut.

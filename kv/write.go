@@ -64,10 +64,11 @@ func (r *Replica) write(now time.Time, objects []core.Object, gone []*object) (*
 	}
 	var change Change
 	update := &core.Update{Objects: objects}
+	latest := uint64(now.Add(r.cfg.Drift).UnixMilli()) << core.TimeBits
 	for _, o := range gone {
 		update.Gone = append(update.Gone, o.Dot)
 		r.drop(&change, o)
-		r.now = max(r.now, min(o.Time, maxTime>>1)) // a value is not older than what it has replaced
+		r.now = max(r.now, min(o.Time, latest)) // a value is not older than what it has replaced, but for a forged time
 	}
 	slices.SortFunc(update.Gone, core.CompareDots)
 	if n := uint64(len(objects)); n > 0 {
@@ -121,7 +122,7 @@ func (r *Replica) planOne(now time.Time, w *Write, p *plan) error {
 			shown++
 		}
 	}
-	gone := here[:min(len(here), maxReplace)]
+	gone := here
 	if w.Context != nil {
 		dots, err := readContext(w.Context, w.Key)
 		if err != nil {

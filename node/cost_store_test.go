@@ -70,6 +70,41 @@ func (w *costWorld) lastPart(n *costNode, values int) (*core.Fetch, *core.Part) 
 	}
 }
 
+// inTurn is a message with values of two keys in turn, none of which has seen another.
+func (w *costWorld) inTurn() *core.Sync {
+	objects := w.writes(200, 1)
+	m := &core.Sync{Asks: true, Live: []core.LiveRange{{SeenRange: core.SeenRange{
+		Origin: objects[0].Dot.Origin, Range: clock.Range{Low: objects[0].Dot.Counter, High: objects[len(objects)-1].Dot.Counter},
+	}}}}
+	for i := range objects {
+		o := &objects[i]
+		o.Key, o.First, o.Last = fmt.Sprintf("in turn %d", i%2), o.Dot.Counter, o.Dot.Counter
+		m.Live[0].Live = append(m.Live[0].Live, o.Dot.Counter)
+	}
+	m.Objects = objects
+	return m
+}
+
+// apart is a message with every other number of an origin of which a node has seen as many as it may.
+func (w *costWorld) apart(origin clock.Origin, first uint64) *core.Sync {
+	m := &core.Sync{Asks: true}
+	for n := range uint64(1000) {
+		number := first + 2*n
+		m.Live = append(m.Live, core.LiveRange{SeenRange: core.SeenRange{Origin: origin, Range: clock.Range{Low: number, High: number}}})
+	}
+	return m
+}
+
+// waits is an update that takes the place of much, of which the last is unseen.
+func (w *costWorld) waits(origin clock.Origin) *core.Update {
+	u := &core.Update{}
+	for n := range uint64(core.MaxGone - 1) {
+		u.Gone = append(u.Gone, clock.Dot{Origin: origin, Counter: n + 1})
+	}
+	u.Gone = append(u.Gone, clock.Dot{Origin: origin, Counter: 1<<30 + w.random.Uint64N(1<<30)})
+	return u
+}
+
 func costlyStore() []costly {
 	const passed, passedBytes = 2 * small, core.MaxStreamPacket
 	holdings := func(w *costWorld) (list []core.Holding) {
@@ -80,6 +115,7 @@ func costlyStore() []costly {
 		return slices.CompactFunc(list, func(a, b core.Holding) bool { return a.Origin == b.Origin })
 	}
 	fetches := make(map[*costNode]*core.Fetch)
+	held := clock.Origin{0xc3, 1}
 	return []costly{
 		{kind: "Sync", contents: "what is to be fetched", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
 			_, announced := w.large(hearsay.MaxWrites)
@@ -116,6 +152,26 @@ func costlyStore() []costly {
 		}, packets: passed, bytes: passedBytes},
 		{kind: "Sync", contents: "a strange clock", packet: func(w *costWorld, _ *costNode) *core.Packet {
 			return &core.Packet{Body: &core.Sync{Asks: true, Clock: holdings(w)}}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Update", contents: "beside many that wait", fills: true, before: func(w *costWorld, n *costNode) {
+			w.carry(n, w.give(n, w.crowd[0], true, &core.Sync{Live: []core.LiveRange{{SeenRange: core.SeenRange{Origin: held, Range: clock.Range{Low: 1, High: core.MaxGone}}}}}))
+			for range 60 {
+				w.carry(n, w.give(n, w.crowd[0], true, w.waits(held)))
+			}
+			w.carry(n, w.give(n, w.crowd[0], true, &core.Update{Objects: w.writes(1, 10)})) // each is looked up once
+		}, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Update{Objects: w.writes(1, 10)}}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Sync", contents: "two keys with many siblings in turn", fills: true, before: func(w *costWorld, n *costNode) {
+			for range 10 {
+				w.carry(n, w.give(n, w.crowd[0], true, w.inTurn()))
+			}
+		}, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: w.inTurn()}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Sync", contents: "ranges of one with many gaps", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			origin := clock.Origin{0xc4, byte(w.random.Uint32()), byte(w.random.Uint32())}
+			return &core.Packet{Body: w.apart(origin, 1)}
 		}, packets: passed, bytes: passedBytes},
 	}
 }

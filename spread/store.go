@@ -297,10 +297,10 @@ func (s *Store) ended(now time.Time) {
 // took sees to what has come of a message.
 func (s *Store) took(now time.Time, result *kv.Result) {
 	switch result.Refused {
-	case kv.Taken, kv.Gaps, kv.Incomplete: // an exchange mends that
+	case kv.Taken, kv.Incomplete: // an exchange mends that
 	case kv.Malformed:
 		s.stats.Drops[hearsay.DropMalformed]++
-	case kv.Full, kv.Origins:
+	case kv.Full, kv.Origins, kv.Gaps:
 		s.stats.Drops[hearsay.DropTableFull]++
 	}
 	s.changed(now, &result.Change)
