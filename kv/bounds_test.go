@@ -8,8 +8,8 @@ import (
 	"hearsay/internal/core"
 )
 
-// siblings writes one key under so many numbers of an origin, none of which has seen another, and gives every step-th of
-// them to a replica.
+// siblings writes one key under so many numbers of an origin, none of which has seen another, and gives every step-th
+// of them to a replica.
 func siblings(t *testing.T, r *Replica, origin clock.Origin, from, count, step int) {
 	t.Helper()
 	for n := from; n < count; n += step {
