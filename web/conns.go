@@ -16,6 +16,11 @@ import (
 const (
 	connsMax      = 1024 // each costs some 25 kB
 	connsOfSource = 256  // of one source
+	// Where each place is taken, some connections, of these and of all, still wait for their clients: a new one is let in.
+	_ = uint(connsOfSource - streamsMax - watchesOfSource - largeOfSource - writesOfSource - seedsOfSource - quickOfSource - 1)
+	_ = uint(connsMax - streamsMax - watchesMax - largeMax - writesMax - seedsMax - quickMax - 1)
+
+	fewOfSource = 16 // however few there may be: each kind has a place
 
 	// What the kernel keeps of an answer that a client does not read.
 	sendBuffer = 128 << 10
@@ -37,7 +42,8 @@ type conns struct {
 	bySource map[netip.Addr][]*connection // those that wait for their client the longest come first
 }
 
-// connection is one client's. Whether it works is guarded by conns.
+// connection is one client's. It works while it has a place among the streams or in a gate, of which there are fewer
+// than connections. Whether it works is guarded by conns.
 type connection struct {
 	conns  *conns
 	source netip.Addr
@@ -95,6 +101,9 @@ func (c *conns) share(of int) int {
 	return max(1, of*c.most/connsMax)
 }
 
+// ofSource is how many connections one source may have.
+func (c *conns) ofSource() int { return max(fewOfSource, c.share(connsOfSource)) }
+
 func sourceOfConn(conn net.Conn) netip.Addr {
 	if tcp, is := conn.RemoteAddr().(*net.TCPAddr); is {
 		return core.Source(tcp.AddrPort().Addr())
@@ -115,7 +124,7 @@ func (c *conns) open(conn net.Conn, cancel func()) *connection {
 	defer c.mu.Unlock()
 	from, full := n.source, true
 	switch {
-	case len(c.bySource[n.source]) >= c.share(connsOfSource):
+	case len(c.bySource[n.source]) >= c.ofSource():
 	case c.count >= c.share(connsMax):
 		from = c.crowd()
 	default:

@@ -57,7 +57,7 @@ type earlier struct {
 // earlierRoutes are those of an earlier program.
 func (a *api) earlierRoutes() []route {
 	post := func(path string, answer func(http.ResponseWriter, *http.Request) *problem) route {
-		return route{method: http.MethodPost, path: path, answer: asEarlier(answer), bodies: &a.bodies}
+		return route{method: http.MethodPost, path: path, answer: asEarlier(answer), writes: &a.writes, body: earlierBodyMax}
 	}
 	return []route{
 		{method: http.MethodGet, path: "/api/status", answer: asEarlier(a.earlierStatus), large: &a.answers},

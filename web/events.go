@@ -74,19 +74,30 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 
 // open finds a place for a stream, which the caller leaves at its end.
 func (a *api) open(among *streams, w http.ResponseWriter, r *http.Request) (s *stream, leave func(), p *problem) {
+	if fromElsewhere(r) {
+		return nil, nil, &problem{http.StatusForbidden, "a stream, or a request that waits, for a page of another site: such a page cannot read what comes, and would keep the place from others"}
+	}
 	ctx, cancel := context.WithCancel(r.Context())
-	control := http.NewResponseController(w)
+	out := w.(*paced)
+	out.leaveQuick()
 	place, entered := among.enter(sourceOf(r), func() {
 		cancel()
-		control.SetWriteDeadline(time.Now())
+		out.control.SetWriteDeadline(time.Now())
 	})
 	if !entered {
 		cancel()
 		w.Header().Set("Retry-After", "10")
 		return nil, nil, &problem{http.StatusServiceUnavailable, among.full()}
 	}
-	s = &stream{api: a, r: r, ctx: ctx, w: &paced{ResponseWriter: w, control: control}}
-	return s, func() { among.leave(place); cancel() }, nil
+	out.stream = true
+	out.conn.work(true)
+	s = &stream{api: a, r: r, ctx: ctx, w: out}
+	return s, func() {
+		out.stream = false
+		out.conn.work(false)
+		among.leave(place)
+		cancel()
+	}, nil
 }
 
 const eventStream = "text/event-stream"

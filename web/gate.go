@@ -22,12 +22,19 @@ const (
 	largeMax      = 32
 	largeOfSource = 16 // of them to one source
 	// guess: so long a client may take no chunk while others wait for its place: 32 KB/s
-	largeStall  = time.Second
-	bodiesMax   = 32              // bodies being read; each holds what has come of it, and as much again
-	bodiesOf    = 16              // of them of one source
-	bodiesStall = 2 * time.Second // guess: so long one may take for a chunk while others wait: 32 KB/s
-
-	bodyMost = max(sayBodyMax, earlierBodyMax) // bytes of the longest
+	largeStall = time.Second
+	// requests that write under way, and those that wait for the seeds; what waits for a place is not read
+	writesMax      = 64
+	writesOfSource = 24
+	seedsMax       = 16
+	seedsOfSource  = 8
+	// requests that are answered at once, until the answer is written. A guess: many more than there are processors
+	quickMax      = 64
+	quickOfSource = 12
+	// bytes of their bodies, which stay in memory until what they ask for is done. A guess: a few of the longest
+	bodiesBytes         = 8 << 20
+	bodiesBytesOfSource = 4 << 20
+	bodiesStall         = 2 * time.Second // guess: so long one may take for a chunk while others wait: 32 KB/s
 
 	placeFor = 10 * time.Second // guess: so long a client keeps its place while others wait for it
 	// for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time
@@ -40,8 +47,9 @@ const (
 // last to come may still be there. While one waits, a client that stands
 // still loses its place.
 type gate struct {
-	max, ofSource int
-	patience      time.Duration // with a client that stands still
+	max, ofSource        int
+	bytes, bytesOfSource int           // that those inside may hold together; no place has more than the lesser
+	patience             time.Duration // with a client that stands still
 
 	mu      sync.Mutex
 	open    []*place
@@ -52,6 +60,7 @@ type gate struct {
 type place struct {
 	gate   *gate
 	source netip.Addr
+	size   int    // bytes that it holds, of those that the gate counts
 	stop   func() // breaks what the client is waited for
 	since  time.Time
 	still  time.Time // since when the client is waited for; zero if it is not
@@ -64,23 +73,27 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// enter gives a place, or false if none was to be had in time. Stop must break a
-// wait for the client; it is called under the gate's lock, before leave.
-func (g *gate) enter(ctx context.Context, source netip.Addr, stop func()) (*place, bool) {
-	p := &place{gate: g, source: source, stop: stop, since: time.Now()}
+// enter gives a place for a request that holds so many bytes, or false if none was to be had in time. With it the
+// request's connection is at work. Stop must break a wait for the client; it is called under the gate's lock, before
+// leave.
+func (g *gate) enter(ctx context.Context, source netip.Addr, size int, stop func()) (*place, bool) {
+	p := &place{gate: g, source: source, size: size, stop: stop, since: time.Now()}
 	g.mu.Lock()
-	if g.fits(source) {
+	if g.fits(p) {
 		g.open = append(g.open, p)
 		g.mu.Unlock()
+		connectionOf(ctx).work(true)
 		return p, true
 	}
 	w := &waiter{p, make(chan struct{})}
 	g.waiting = append(g.waiting, w)
 	g.mu.Unlock()
-	idle := connectionOf(ctx)
-	idle.work(false)
-	defer idle.work(true)
-	return p, g.wait(ctx, w)
+	connectionOf(ctx).work(false)
+	entered := g.wait(ctx, w)
+	if entered {
+		connectionOf(ctx).work(true)
+	}
+	return p, entered
 }
 
 // wait reports whether a place was granted.
@@ -93,7 +106,7 @@ func (g *gate) wait(ctx context.Context, w *waiter) bool {
 		case <-w.granted:
 			return true
 		case <-look.C:
-			g.makeRoom(w.source)
+			g.makeRoom(w.place)
 			continue
 		case <-enough.C:
 		case <-ctx.Done():
@@ -106,39 +119,46 @@ func (g *gate) wait(ctx context.Context, w *waiter) bool {
 	}
 }
 
-// fits reports whether there is a place for a source.
-func (g *gate) fits(source netip.Addr) bool {
-	return len(g.open) < g.max && g.count(source) < g.ofSource
+// fits reports whether there is room for a request.
+func (g *gate) fits(n *place) bool {
+	bytes := n.size
+	for _, p := range g.open {
+		bytes += p.size
+	}
+	return len(g.open) < g.max && bytes <= g.bytes && !g.crowded(n)
 }
 
-func (g *gate) count(source netip.Addr) (n int) {
+// crowded reports whether the source of a request has all that one may have.
+func (g *gate) crowded(n *place) bool {
+	count, bytes := 1, n.size
 	for _, p := range g.open {
-		if p.source == source {
-			n++
+		if p.source == n.source {
+			count++
+			bytes += p.size
 		}
 	}
-	return n
+	return count > g.ofSource || bytes > g.bytesOfSource
 }
 
 // makeRoom, which requests call that wait, takes the place of a client that has stood
 // still for too long, or has had its place for too long: of the one that has taken
 // least, and of one of the same source, if that has all its places.
-func (g *gate) makeRoom(source netip.Addr) {
+func (g *gate) makeRoom(n *place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	crowded, now := g.count(source) >= g.ofSource, time.Now()
+	crowded, now := g.crowded(n), time.Now()
 	var victim *place
 	for _, p := range g.open {
 		switch {
 		case p.lost:
 			return // a place is about to be free
-		case crowded && p.source != source:
+		case crowded && p.source != n.source:
 		case p.still.IsZero() || now.Sub(p.still) < g.patience && now.Sub(p.since) < placeFor:
 		case victim == nil || p.taken < victim.taken || p.taken == victim.taken && p.still.Before(victim.still):
 			victim = p
 		}
 	}
-	if victim != nil && !g.fits(source) {
+	if victim != nil && !g.fits(n) {
 		victim.lost = true
 		victim.stop()
 	}
@@ -151,7 +171,7 @@ func (p *place) leave() {
 	defer g.mu.Unlock()
 	g.open = slices.DeleteFunc(g.open, func(o *place) bool { return o == p })
 	for i := len(g.waiting) - 1; i >= 0; i-- {
-		if w := g.waiting[i]; g.fits(w.source) {
+		if w := g.waiting[i]; g.fits(w.place) {
 			w.since = time.Now()
 			g.open = append(g.open, w.place)
 			g.waiting = slices.Delete(g.waiting, i, i+1)
@@ -204,7 +224,14 @@ const chunkTimeout = 10 * time.Second
 type paced struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	conn    *connection
 	place   *place // nil for an answer that is small
+	quick   *place // until it is written, of one that is small
+	stream  bool   // it has a place among the streams
+}
+
+func newPaced(w http.ResponseWriter, r *http.Request) *paced {
+	return &paced{ResponseWriter: w, control: http.NewResponseController(w), conn: connectionOf(r.Context())}
 }
 
 // errLetGo is why an answer broke off.
@@ -217,12 +244,48 @@ func (p *paced) Write(text []byte) (n int, err error) {
 		if !p.place.await(func() { p.control.SetWriteDeadline(time.Now().Add(chunkTimeout)) }) { // where the server can
 			return n, errLetGo
 		}
-		var wrote int
-		wrote, err = p.ResponseWriter.Write(chunk)
-		p.place.awaited()
-		n += wrote
+		wrote, wrong := p.writeChunk(chunk)
+		n, err = n+wrote, wrong
 	}
 	return n, err
+}
+
+// writeChunk waits for the client.
+func (p *paced) writeChunk(chunk []byte) (int, error) {
+	p.leaveQuick()
+	defer p.place.awaited()
+	return p.ResponseWriter.Write(chunk)
+}
+
+// enter finds a place.
+func (p *paced) enter(gate *gate, r *http.Request, size int64, stop func()) (*place, bool) {
+	p.leaveQuick()
+	return gate.enter(r.Context(), sourceOf(r), int(size), stop)
+}
+
+// leave gives a place back.
+func (p *paced) leave(place *place) {
+	p.place = nil
+	p.conn.work(p.stream)
+	place.leave()
+}
+
+// answer has a request answered at once, that is, until the answer is written or it finds another place.
+func (p *paced) answer(gate *gate, r *http.Request, answer func() *problem) *problem {
+	place, entered := p.enter(gate, r, 0, func() {})
+	if !entered {
+		return p.busy("this node is answering as many requests as it does at a time")
+	}
+	p.quick = place
+	defer p.leaveQuick()
+	return answer()
+}
+
+func (p *paced) leaveQuick() {
+	if p.quick != nil {
+		p.leave(p.quick)
+		p.quick = nil
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -230,13 +293,12 @@ func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // large has an answer written that may be large, once there is a place for it.
 func (p *paced) large(gate *gate, r *http.Request, write func() *problem) *problem {
-	place, entered := gate.enter(r.Context(), sourceOf(r), func() { p.control.SetWriteDeadline(time.Now()) })
+	place, entered := p.enter(gate, r, 0, func() { p.control.SetWriteDeadline(time.Now()) })
 	if !entered {
 		return p.busy("this node is writing as many large answers as it does at a time")
 	}
-	defer place.leave()
+	defer p.leave(place)
 	p.place = place
-	defer func() { p.place = nil }()
 	return write()
 }
 
@@ -246,18 +308,35 @@ func (p *paced) busy(why string) *problem {
 	return &problem{http.StatusServiceUnavailable, why + "; ask again"}
 }
 
-// takeBody reads the body of a request, as much as any may have, once there is a place
-// for it. What is longer is not read, and the connection is closed after the answer.
-func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
+// working has a request answered that writes or waits for the seeds, once there is a place for it and its body, which
+// is read before, but for what is longer than it may be: the connection is closed after the answer then.
+func (p *paced) working(gate *gate, r *http.Request, bodyMost int64, answer func() *problem) *problem {
+	size := bodyMost
+	switch {
+	case r.Body == nil, r.Body == http.NoBody:
+		size = 0
+	case r.ContentLength >= 0: // it says how long it is
+		size = min(size, r.ContentLength)
 	}
-	place, entered := gate.enter(r.Context(), sourceOf(r), func() { p.control.SetReadDeadline(time.Now()) })
+	place, entered := p.enter(gate, r, size, func() {
+		p.control.SetReadDeadline(time.Now())
+		p.control.SetWriteDeadline(time.Now())
+	})
 	if !entered {
-		return p.busy("this node is reading as many bodies of requests as it does at a time")
+		return p.busy("this node has as many requests that write, or wait for the seeds, or as much of their bodies, as it takes at a time")
 	}
-	defer place.leave()
+	defer p.leave(place)
+	if size > 0 {
+		r.Body = p.takeBody(place, r, bodyMost)
+	}
+	p.place = place
+	return answer()
+}
+
+// takeBody reads the body of a request.
+func (p *paced) takeBody(place *place, r *http.Request, bodyMost int64) *taken {
 	text, all := new(bytes.Buffer), http.MaxBytesReader(p.ResponseWriter, r.Body, bodyMost)
+	text.Grow(place.size + bytes.MinRead) // it asks for as much more before it sees the end
 	var err error
 	for err == nil {
 		if !place.await(func() {}) {
@@ -270,9 +349,7 @@ func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
 	if err == io.EOF {
 		err = nil
 	}
-	connectionOf(r.Context()).work(true)
-	r.Body = io.NopCloser(&taken{text, err})
-	return nil
+	return &taken{text, err}
 }
 
 // taken is a body that was read, and the error at its end, nil for none.
@@ -287,4 +364,15 @@ func (t *taken) Read(into []byte) (int, error) {
 		return 0, t.err
 	}
 	return t.text.Read(into)
+}
+
+// Close is of io.ReadCloser.
+func (t *taken) Close() error { return nil }
+
+// bodyBytes gives the body of a request, which is not to be longer than that.
+func bodyBytes(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if t, is := r.Body.(*taken); is && int64(t.text.Len()) <= most {
+		return t.text.Bytes(), t.err
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 }

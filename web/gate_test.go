@@ -29,9 +29,12 @@ type visitors struct {
 }
 
 // enter has one of some source enter, and wait if it must.
-func (v *visitors) enter(ctx context.Context, name, source string) {
+func (v *visitors) enter(ctx context.Context, name, source string) { v.bring(ctx, name, source, 0) }
+
+// bring is enter with a body of that size.
+func (v *visitors) bring(ctx context.Context, name, source string, size int) {
 	v.wait.Go(func() {
-		p, ok := v.gate.enter(ctx, netip.MustParseAddr(source), func() {
+		p, ok := v.gate.enter(ctx, netip.MustParseAddr(source), size, func() {
 			v.mu.Lock()
 			v.ended = append(v.ended, name)
 			v.mu.Unlock()
@@ -59,7 +62,7 @@ func (v *visitors) want(t *testing.T, came, turned, ended []string) {
 }
 
 func newVisitors() *visitors {
-	return &visitors{gate: gate{max: 3, ofSource: 2, patience: time.Second}, places: make(map[string]*place)}
+	return &visitors{gate: gate{max: 3, ofSource: 2, bytes: 30, bytesOfSource: 20, patience: time.Second}, places: make(map[string]*place)}
 }
 
 // pass lets the bubble's time go by.
@@ -91,6 +94,31 @@ func TestGateIsForSources(t *testing.T) {
 		v.enter(t.Context(), "f", far)
 		pass(waitMost)
 		v.want(t, []string{"a", "b", "d", "e", "c"}, []string{"f"}, nil) // nobody stands still
+		v.wait.Wait()
+	})
+}
+
+// Bodies have so many bytes together, and those of one source a part of them.
+func TestGateCountsBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitors()
+		v.gate.max, v.gate.ofSource = 10, 10
+		v.bring(t.Context(), "a", here, 15)
+		v.bring(t.Context(), "too much of one source", here, 6)
+		v.bring(t.Context(), "none", here, 0)
+		v.bring(t.Context(), "b", there, 10)
+		v.bring(t.Context(), "too much of all", far, 6)
+		v.bring(t.Context(), "c", far, 5)
+		v.want(t, []string{"a", "none", "b", "c"}, nil, nil)
+		v.places["c"].leave()
+		v.want(t, []string{"a", "none", "b", "c"}, nil, nil)
+		v.places["b"].leave()
+		v.want(t, []string{"a", "none", "b", "c", "too much of all"}, nil, nil)
+		v.places["a"].await(func() {}) // it is not sent on
+		pass(time.Second + 2*lookEach)
+		v.want(t, []string{"a", "none", "b", "c", "too much of all"}, nil, []string{"a"})
+		v.places["a"].leave()
+		v.want(t, []string{"a", "none", "b", "c", "too much of all", "too much of one source"}, nil, []string{"a"})
 		v.wait.Wait()
 	})
 }
@@ -142,7 +170,7 @@ func TestGateForgetsWhoHasGone(t *testing.T) {
 
 // A body that loses its place half-way is not taken for whole.
 func TestHalfABody(t *testing.T) {
-	g := gate{max: 1, ofSource: 1, patience: time.Second}
+	g := gate{max: 1, ofSource: 1, bytes: 1 << 20, bytesOfSource: 1 << 20, patience: time.Second}
 	const size = 3 * chunkLen
 	for _, lost := range []bool{false, true} {
 		w := httptest.NewRecorder()
@@ -153,11 +181,16 @@ func TestHalfABody(t *testing.T) {
 			return len(into), nil
 		})))
 		r.Body = io.NopCloser(io.LimitReader(r.Body, size))
-		p := &paced{ResponseWriter: w, control: http.NewResponseController(w)}
-		if p := p.takeBody(&g, r); p != nil {
+		var (
+			text []byte
+			err  error
+		)
+		if p := newPaced(w, r).working(&g, r, 1<<20, func() *problem {
+			text, err = bodyBytes(w, r, size)
+			return nil
+		}); p != nil {
 			t.Fatal(p)
 		}
-		text, err := io.ReadAll(r.Body)
 		if lost != errors.Is(err, os.ErrDeadlineExceeded) || !lost && len(text) != size {
 			t.Errorf("lost %t: %d bytes, %v", lost, len(text), err)
 		}

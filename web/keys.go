@@ -182,7 +182,7 @@ func contextOf(name, etag string) (string, *problem) {
 // putKey writes the body as the key's value; deleteKey takes its values away. The answer comes when that is durable, as
 // far as the node keeps anything, and names what was written: a write with its context replaces that and nothing else.
 func (a *api) putKey(w http.ResponseWriter, r *http.Request) *problem {
-	value, err := io.ReadAll(http.MaxBytesReader(w, r.Body, hearsay.MaxValue))
+	value, err := bodyBytes(w, r, hearsay.MaxValue)
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is too long: %v", hearsay.ErrValueSize)}
 	}

@@ -114,7 +114,7 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	var head LedgerHead
 	var proof hearsay.LedgerProof
-	if p := a.fresh(r, func() { head, proof = a.ledgerHead() }); p != nil {
+	if p := a.fresh(w, r, func() { head, proof = a.ledgerHead() }); p != nil {
 		return p
 	}
 	return w.(*paced).large(&a.answers, r, func() *problem {
@@ -130,7 +130,7 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 // fresh calls read: at once or, if the request says fresh=1, when nothing is
 // missing here that the seeds have ruled before. That may take seconds, in which the request
 // holds no place for a large answer.
-func (a *api) fresh(r *http.Request, read func()) *problem {
+func (a *api) fresh(w http.ResponseWriter, r *http.Request, read func()) *problem {
 	switch text := r.URL.Query().Get("fresh"); text {
 	case "", "0":
 		read()
@@ -146,12 +146,14 @@ func (a *api) fresh(r *http.Request, read func()) *problem {
 		return &problem{http.StatusConflict, "this is a peer, and only seeds can tell whether nothing is missing: ask a seed, " + seedsOf(authority.Seeds) +
 			`; without "fresh" this peer gives what it has`}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), freshTimeout)
-	defer cancel()
-	if err := a.backend.Fresh(ctx, read); err != nil {
-		return &problem{http.StatusServiceUnavailable, err.Error() + `: rulings may be missing here; without "fresh" this seed gives what it has`}
-	}
-	return nil
+	return w.(*paced).working(&a.seeds, r, bodyLenMax, func() *problem {
+		ctx, cancel := context.WithTimeout(r.Context(), freshTimeout)
+		defer cancel()
+		if err := a.backend.Fresh(ctx, read); err != nil {
+			return &problem{http.StatusServiceUnavailable, err.Error() + `: rulings may be missing here; without "fresh" this seed gives what it has`}
+		}
+		return nil
+	})
 }
 
 // ledgerHead gives what is said of the ledger as it is now. What proves it is
@@ -342,7 +344,7 @@ func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {
 		return p
 	}
 	var barred []hearsay.Bar
-	if p := a.fresh(r, func() { barred = a.backend.Barred() }); p != nil {
+	if p := a.fresh(w, r, func() { barred = a.backend.Barred() }); p != nil {
 		return p
 	}
 	return w.(*paced).large(&a.answers, r, func() *problem {

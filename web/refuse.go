@@ -72,7 +72,7 @@ var statuses = []struct {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	p := problem{http.StatusNotFound, fmt.Sprintf("there is nothing at %s; the API is under /v1/, the page is /", r.URL.Path)}
+	p := problem{http.StatusNotFound, fmt.Sprintf("there is nothing at %.100s; the API is under /v1/, the page is /", r.URL.Path)}
 	p.write(w)
 }
 
@@ -81,7 +81,7 @@ func methodNotAllowed(allowed []string) http.Handler {
 	list := strings.Join(allowed, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", list)
-		p := problem{http.StatusMethodNotAllowed, fmt.Sprintf("%s %s: want %s", r.Method, r.URL.Path, list)}
+		p := problem{http.StatusMethodNotAllowed, fmt.Sprintf("%.20s %.100s: want %s", r.Method, r.URL.Path, list)}
 		p.write(w)
 	})
 }
@@ -115,7 +115,7 @@ func body[T any](w http.ResponseWriter, r *http.Request, takes string) (T, *prob
 // bodyText reads the JSON text that a request carries, if any, of at most
 // lenMax bytes.
 func bodyText(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *problem) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, lenMax))
+	text, err := bodyBytes(w, r, lenMax)
 	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
 	}
@@ -180,13 +180,22 @@ func JSONFault(err error) string {
 // watch it use: they tell figures, and nothing can be written there.
 var byAnyName = []string{"/metrics", "/healthz", "/readyz"}
 
+// origins knows writes of pages of other sites.
+var origins = http.NewCrossOriginProtection()
+
+// fromElsewhere reports whether any request is one of a page of another site, as far as its browser says so.
+func fromElsewhere(r *http.Request) bool {
+	as := *r
+	as.Method = http.MethodPost
+	return origins.Check(&as) != nil
+}
+
 // refuseForeign keeps pages of other sites from reading and writing through the
 // browser of a person who can reach this API. A page of another origin may not
 // read what it asks for here, and when it writes it is known by its Origin or
 // Sec-Fetch-Site. One that had its own name resolve to this address (DNS rebinding)
 // has the right origin but a name that is not this node's.
 func (a *api) refuseForeign(next http.Handler) http.Handler {
-	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !a.knownAs(host(r.Host)) && !slices.Contains(byAnyName, r.URL.Path):

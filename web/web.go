@@ -194,17 +194,28 @@ func lifeOf(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
+// newAPI shares the connections among what is asked for.
+func newAPI(b Backend, info Info) *api {
+	a, share := &api{backend: b, info: info}, (&conns{most: info.ConnsMax}).share
+	a.answers = gate{max: share(largeMax), ofSource: share(largeOfSource), patience: largeStall}
+	a.streams = streams{most: share(streamsMax), ofSource: share(streamsOfSource)}
+	a.watches = streams{most: share(watchesMax), ofSource: share(watchesOfSource), mostOfSource: share(watchesOfSource)}
+	a.quick = gate{max: share(quickMax), ofSource: share(quickOfSource), patience: largeStall}
+	a.seeds = gate{max: share(seedsMax), ofSource: share(seedsOfSource), patience: bodiesStall, bytes: seedsMax * bodyLenMax, bytesOfSource: seedsOfSource * bodyLenMax}
+	a.writes = gate{
+		max: share(writesMax), ofSource: share(writesOfSource), patience: bodiesStall,
+		bytes: bodiesBytes, bytesOfSource: bodiesBytesOfSource,
+	}
+	return a
+}
+
 // Handler serves the API and the page of one node.
 func Handler(b Backend, info Info) http.Handler {
-	a := &api{backend: b, info: info}
-	a.answers = gate{max: largeMax, ofSource: largeOfSource, patience: largeStall}
-	a.streams = streams{most: streamsMax, ofSource: streamsOfSource}
-	limits := &conns{most: info.ConnsMax}
-	a.watches = streams{most: limits.share(watchesMax), ofSource: limits.share(watchesOfSource), mostOfSource: limits.share(watchesOfSource)}
-	a.bodies = gate{max: bodiesMax, ofSource: bodiesOf, patience: bodiesStall}
+	a := newAPI(b, info)
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
 	for _, route := range slices.Concat(a.routes(), a.earlierRoutes(), pageRoutes()) {
+		route.quick = &a.quick
 		mux.Handle(route.method+" "+route.path, route)
 		methods[route.path] = append(methods[route.path], route.method)
 		if route.method == http.MethodGet {
@@ -215,7 +226,7 @@ func Handler(b Backend, info Info) http.Handler {
 		mux.Handle(path, methodNotAllowed(allowed))
 	}
 	mux.HandleFunc("/", notFound)
-	return atWork(withHeaders(a.refuseForeign(keysAsTheyAre(mux))))
+	return withHeaders(a.refuseForeign(keysAsTheyAre(mux)))
 }
 
 // api answers for one node.
@@ -223,7 +234,9 @@ type api struct {
 	backend  Backend
 	info     Info
 	answers  gate // of large answers
-	bodies   gate
+	quick    gate // of requests that are answered at once
+	writes   gate
+	seeds    gate // requests that wait for the seeds
 	streams  streams
 	watches  streams // of changes of keys
 	seatKeys seatKeys
@@ -237,8 +250,10 @@ type route struct {
 	path   string
 	answer func(http.ResponseWriter, *http.Request) *problem
 	takes  string // the query parameters, with spaces between them
-	large  *gate  // of an answer that may be large
-	bodies *gate  // of a request that may have a body
+	quick  *gate
+	large  *gate // of an answer that may be large
+	writes *gate // of a request that writes, or asks the seeds
+	body   int64 // bytes that its body may have
 }
 
 func (a *api) routes() []route {
@@ -249,32 +264,35 @@ func (a *api) routes() []route {
 		return route{method: http.MethodGet, path: path, takes: takes, answer: answer, large: &a.answers}
 	}
 	write := func(method, path string, answer func(http.ResponseWriter, *http.Request) *problem) route {
-		return route{method: method, path: path, answer: answer, bodies: &a.bodies}
+		return route{method: method, path: path, answer: answer, writes: &a.writes, body: bodyLenMax}
+	}
+	decide := func(method, path string, answer func(http.ResponseWriter, *http.Request) *problem) route {
+		return route{method: method, path: path, answer: answer, writes: &a.seeds, body: bodyLenMax}
 	}
 	return []route{
 		small("/v1/self", a.getSelf),
 		large("/v1/members", "", a.getMembers),
 		large("/v1/members/{name}/case", "", a.getCase),
-		write(http.MethodPost, "/v1/members/{name}/remove", a.postRemove),
+		decide(http.MethodPost, "/v1/members/{name}/remove", a.postRemove),
 		small("/v1/authority", a.getAuthority),
 		// once it is fresh these two
 		{method: http.MethodGet, path: "/v1/ledger", takes: "from fresh", answer: a.getLedger},
 		// find a place by themselves
 		{method: http.MethodGet, path: "/v1/bars", takes: "fresh", answer: a.getBars},
-		write(http.MethodPost, "/v1/bars", a.postBar),
-		write(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
+		decide(http.MethodPost, "/v1/bars", a.postBar),
+		decide(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
 		// its snapshot finds a place by itself
 		{method: http.MethodGet, path: "/v1/events", takes: "prefix after", answer: a.getEvents},
 		large("/v1/rumors", "limit", a.getRumors),
-		write(http.MethodPost, "/v1/rumors", a.postRumor),
+		{method: http.MethodPost, path: "/v1/rumors", answer: a.postRumor, writes: &a.writes, body: sayBodyMax},
 		large("/v1/kv", "prefix after limit", a.getKeys),
 		// it may wait before its answer finds a place
 		{method: http.MethodGet, path: "/v1/kv/{key...}", takes: "siblings wait", answer: a.getKey},
-		{method: http.MethodPut, path: "/v1/kv/{key...}", takes: "ttl", answer: a.putKey, bodies: &a.bodies},
+		{method: http.MethodPut, path: "/v1/kv/{key...}", takes: "ttl", answer: a.putKey, writes: &a.writes, body: hearsay.MaxValue},
 		write(http.MethodDelete, "/v1/kv/{key...}", a.deleteKey),
 		large("/v1/topology", "", a.getTopology),
 		small("/v1/stats", a.getStats),
-		write(http.MethodPost, "/v1/leave", a.postLeave),
+		decide(http.MethodPost, "/v1/leave", a.postLeave),
 		large("/metrics", "", metrics(a.backend, a.info)),
 		small("/healthz", a.getHealthz),
 		small("/readyz", a.getReadyz),
@@ -283,32 +301,21 @@ func (a *api) routes() []route {
 
 // ServeHTTP answers a request, or says what was wrong with it.
 func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := &paced{ResponseWriter: w, control: http.NewResponseController(w)}
+	out := newPaced(w, r)
+	answer := func() *problem { return t.answer(out, r) }
 	p := refuseParameters(r, t.takes)
-	if p == nil && t.bodies != nil {
-		p = out.takeBody(t.bodies, r)
-	}
 	switch {
 	case p != nil:
+	case t.writes != nil:
+		p = out.working(t.writes, r, t.body, answer)
 	case t.large != nil:
-		p = out.large(t.large, r, func() *problem { return t.answer(out, r) })
+		p = out.large(t.large, r, answer)
 	default:
-		p = t.answer(out, r)
+		p = out.answer(t.quick, r, answer)
 	}
 	if p != nil {
 		p.write(out)
 	}
-}
-
-// atWork says of a connection when this node works for its client, and when it only
-// waits for it, as for a body.
-func atWork(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := connectionOf(r.Context())
-		c.work(r.Body == http.NoBody)
-		defer c.work(false)
-		next.ServeHTTP(w, r)
-	})
 }
 
 // withHeaders says to browsers what they must not do with any answer: guess
