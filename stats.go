@@ -90,6 +90,7 @@ type Stats struct {
 	StoreWrites  uint64  `json:"store_writes" metric:"store_writes_total" help:"Records that were written at this node." status:"store=; %v written here"`
 	StoreUpdates uint64  `json:"store_updates" metric:"store_updates_total" help:"Records of other nodes that were new here." status:"store=, %v heard"`
 	StoreAsks    uint64  `json:"store_asks" metric:"store_asks_total" help:"Comparisons with another replica that this node began."`
+	StoreBusy    uint64  `json:"store_busy" metric:"store_busy_total" help:"Comparisons that another node put off, as it was in one with a third."`
 	StoreSyncs   uint64  `json:"store_syncs" metric:"store_syncs_total" help:"Messages of comparisons that came in."`
 
 	Epoch        Epoch  `json:"epoch" metric:"epoch" help:"The newest ruling of the seeds that this node has applied; 0 in an open network."`

@@ -26,6 +26,7 @@ const (
 	forgetting  = time.Minute            // between two looks for origins that are over, at most
 	forgetLeast = time.Second            // and at least: a look goes through all origins
 	metMost     = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
+	busyMost    = 3                      // that are asked at once, one after the other, where each is busy. A guess
 	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
 	renewEvery = 20 * time.Second
@@ -109,6 +110,7 @@ type Store struct {
 	turnAt   time.Time     // and when; zero: nothing has changed for a while
 	askAt    time.Time     // not before
 	met      []hearsay.NodeID
+	busy     []hearsay.NodeID // were asked, and wait for the answers of others
 	forgetAt time.Time
 	renewAt  time.Time // not before, because of what others say
 
@@ -249,8 +251,12 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) bool {
 	s.stats.StoreSyncs++
 	busy := now.Before(s.until) && p.From != s.from
 	switch {
-	case busy && m.Asks && len(m.Live) == 0:
-		return true // what lacks here would come from both; it asks another, or later
+	case busy && m.Asks && len(m.Live) == 0: // what lacks here would come from both
+		s.out.Send = append(s.out.Send, p.Reply(&core.Sync{}))
+		return true
+	case m.SaysNothing():
+		s.putOff(now, p.From)
+		return true
 	case m.Parts != nil:
 		s.announced(now, p, m, busy)
 		return true
@@ -270,7 +276,7 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 	switch asks := result.Reply != nil && result.Reply.Asks; {
 	case p.From == s.from && now.Before(s.until):
 		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
-		s.until = now.Add(answerIn)
+		s.until, s.busy = now.Add(answerIn), s.busy[:0]
 		if result.Reply == nil {
 			s.ended(now)
 		}
@@ -285,9 +291,29 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 	}
 }
 
+// putOff takes it that the one that was asked is busy: another is asked at once, or all later.
+func (s *Store) putOff(now time.Time, from hearsay.NodeID) {
+	if from != s.from || !now.Before(s.until) {
+		s.stats.Drops[hearsay.DropUnexpected]++
+		return
+	}
+	s.stats.StoreBusy++
+	s.until, s.busy = time.Time{}, append(s.busy, from)
+	if len(s.met) > 0 {
+		return // they are asked next
+	}
+	for _, id := range s.directory.Next(s.self) {
+		if len(s.busy) < busyMost && !slices.Contains(s.busy, id) && s.begin(now, id) {
+			return
+		}
+	}
+	s.gained = true // it brought nothing, and soon may
+	s.ended(now)
+}
+
 // ended notes that an exchange is over. One that brought nothing makes the next wait for longer.
 func (s *Store) ended(now time.Time) {
-	s.until = time.Time{}
+	s.until, s.busy = time.Time{}, s.busy[:0]
 	if s.wait = min(2*s.wait, AskMost); s.gained {
 		s.wait = askEvery
 	}
@@ -383,8 +409,7 @@ func (s *Store) Linked(id hearsay.NodeID) {
 
 // ask begins an exchange, unless one is under way.
 func (s *Store) ask(now time.Time, id hearsay.NodeID) {
-	addr, living := s.directory.Addr(id)
-	if !living || now.Before(s.until) || now.Before(s.askAt) {
+	if now.Before(s.until) || now.Before(s.askAt) {
 		return
 	}
 	if !s.until.IsZero() {
@@ -393,9 +418,18 @@ func (s *Store) ask(now time.Time, id hearsay.NodeID) {
 			return
 		}
 	}
-	s.from, s.until, s.gained = id, now.Add(answerIn), false
-	s.stats.StoreAsks++
-	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
+	s.begin(now, id)
+}
+
+// begin asks a node, and reports whether it lives.
+func (s *Store) begin(now time.Time, id hearsay.NodeID) bool {
+	addr, living := s.directory.Addr(id)
+	if living {
+		s.from, s.until, s.gained = id, now.Add(answerIn), false
+		s.stats.StoreAsks++
+		s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
+	}
+	return living
 }
 
 // compare asks the neighbor whose turn it is, unless an exchange is under way. Its answer is not waited for: one that

@@ -69,7 +69,8 @@ type SumRange struct {
 	Sum uint64
 }
 
-// Sync is how two replicas become equal. Each is answered by one at most, and nothing is kept between two of them:
+// Sync is how two replicas become equal. Each is answered by one at most, and nothing is kept between two of them. One
+// that says nothing answers a node that asks while its sender waits for a third:
 //
 //	A                            B
 //	|--- Clock ----------------->|   B holds other hashes than A
@@ -87,6 +88,11 @@ type Sync struct {
 	Beside  []clock.Dot // all live dots of those keys of Objects that have several, ascending. With Objects goes Clock
 	Sums    []SumRange
 	Parts   *Parts // in place of Objects, where these are too long for a message
+}
+
+// SaysNothing reports whether a message says only that its sender is busy: it waits for the answer of another.
+func (m *Sync) SaysNothing() bool {
+	return !m.Asks && len(m.Live)+len(m.Objects)+len(m.Sums)+len(m.Clock)+len(m.Beside) == 0 && m.Parts == nil
 }
 
 // Parts announces the objects of one record, whose values are fetched:
