@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck deadcode tidy rename renamed used check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
+.PHONY: help test format vet staticcheck deadcode tidy rename renamed used check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills joiner abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,11 @@ cut: ## two halves cut off from each other, in network namespaces: needs root, i
 KILLS ?= 20
 kills: ## kill -9 and kill -STOP of real processes, without seeds and with, KILLS (20) times each
 	HEARSAY_KILLS=$(KILLS) $(GO) test -count 1 -timeout 20m -v ./test/kill
+
+KEYS ?= 100000
+JOINS ?= 8
+joiner: ## JOINS (8) nodes with an empty store, one after the other, join four that hold KEYS (100000): time, memory, bytes
+	HEARSAY_KEYS=$(KEYS) HEARSAY_JOINS=$(JOINS) $(GO) test -count 1 -timeout 60m -v ./test/joiner
 
 ABUSE ?= 10
 abuse: ## ABUSE (10) kills under 2,000 forged messages a second, a seed of 10,000 peers, floods by stream, and 600 HTTP clients that do not read

@@ -85,6 +85,7 @@ var house = []room{
 	{dir: "test/process", layer: 5, ours: "."},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
+	{dir: "test/joiner", layer: 6},
 	{dir: "test/kill", layer: 6},
 	{dir: "test/plants", layer: 6},
 }
