@@ -41,7 +41,7 @@ func (c *catchUp) noteIn(now time.Time, e *hearsay.Event) {
 // compared takes what another has said that it has seen.
 func (g *Gossip) compared(now time.Time, p *core.Packet, m *core.Sync) {
 	c := &g.catchUp
-	if c.began.IsZero() || !m.Asks || len(m.Of) > 0 {
+	if c.began.IsZero() || !m.Asks {
 		return
 	}
 	c.heard, c.with, c.lacks = now, p.From, 0

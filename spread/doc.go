@@ -14,6 +14,7 @@
 // another hash, while nothing new comes, asks that replica (kv.Replica.Sync): each message is answered by one at most,
 // with a budget of bytes, so an exchange never has more than one message under way and goes as fast as the slower of
 // the two takes it. One that brought nothing has the next wait twice as long. A new neighbor is asked at once.
+// Where much lacks it is shared out among three neighbors (shares.go).
 // A node that waits for the answer of another says no more than that it is busy, and is left for the next neighbor.
 // What is too long for a message is fetched in parts, of one node at a time, and from where it ended if that one dies.
 // Where pings are rare, Config.CompareEvery has neighbors asked in turn for a while after a change.

@@ -6,6 +6,7 @@ import (
 	"hearsay"
 	"hearsay/internal/core"
 	"hearsay/kv"
+	"hearsay/quota"
 )
 
 // This file fetches what is too long for a message of an exchange, a part at a time: one record at a time in all, so
@@ -64,7 +65,8 @@ func (s *Store) Fetch(now time.Time, p *core.Packet, f *core.Fetch) {
 // taken now.
 func (s *Store) Part(now time.Time, p *core.Packet, part *core.Part) *core.Sync {
 	g := s.gathered
-	if g == nil || p.From != s.from || !p.Stream || !now.Before(s.until) || !g.Fits(part) {
+	stranger := s.directory.Sender(p).Class == quota.Stranger
+	if g == nil || p.From != s.from || stranger || !p.Stream || !now.Before(s.until) || !g.Fits(part) {
 		s.stats.Drops[hearsay.DropUnexpected]++
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"hearsay/clock"
 	"hearsay/internal/core"
 	"hearsay/kv"
+	"hearsay/quota"
 )
 
 // largest is the largest value, of bytes that tell one version from another.
@@ -191,11 +192,15 @@ func TestForgedParts(t *testing.T) {
 	fetch := m.out.Send[0].Body.(*core.Fetch)
 	part := w.nodes[0].replica.Part(fetch)
 	say(2, part) // another sends it
+	sender := m.directory.Sender
+	m.directory.Sender = func(*core.Packet) quota.Sender { return quota.Sender{Class: quota.Stranger} }
+	say(0, part)
+	m.directory.Sender = sender
 	say(0, &core.Part{Sum: part.Sum, Offset: 7, Bytes: part.Bytes})
 	say(0, &core.Part{Sum: part.Sum, Bytes: make([]byte, core.MaxPart+1)})
 	say(0, &core.Part{Sum: core.Sum{Low: 1}, Bytes: part.Bytes})
-	if n := m.stats.Drops[hearsay.DropUnexpected]; n != 5 || len(m.out.Send) > 0 {
-		t.Errorf("%d of 5 are dropped", n)
+	if n := m.stats.Drops[hearsay.DropUnexpected]; n != 6 || len(m.out.Send) > 0 {
+		t.Errorf("%d of 6 are dropped", n)
 	}
 	say(2, announced) // another announces while this one gives
 	if m.stats.Drops[hearsay.DropTableFull] != 1 || len(m.out.Send) > 0 {

@@ -110,6 +110,10 @@ type Store struct {
 	turnAt   time.Time     // and when; zero: nothing has changed for a while
 	askAt    time.Time     // not before
 	met      []hearsay.NodeID
+	giving   []hearsay.NodeID // a share each of what is lacking: see share
+	gave     hearsay.NodeID   // the last one whose share has come
+	shared   bool             // that was done in the exchange under way
+	linked   bool             // the one that is asked is a new neighbor: no other is in its place
 	busy     []hearsay.NodeID // were asked, and wait for the answers of others
 	forgetAt time.Time
 	renewAt  time.Time // not before, because of what others say
@@ -249,13 +253,17 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) bool {
 		return false
 	}
 	s.stats.StoreSyncs++
-	busy := now.Before(s.until) && p.From != s.from
+	only := m.Asks && len(m.Live)+len(m.Of) == 0 // it asks
+	busy := now.Before(s.until) && p.From != s.from && !s.gives(p.From)
 	switch {
-	case busy && m.Asks && len(m.Live) == 0: // what lacks here would come from both
+	case m.Asks && len(m.Live) == 0 && (busy || only && s.gives(p.From)): // what lacks here would come from both
 		s.out.Send = append(s.out.Send, p.Reply(&core.Sync{}))
 		return true
 	case m.SaysNothing():
 		s.putOff(now, p.From)
+		return true
+	case m.Parts != nil && s.gives(p.From): // it is fetched after what is short
+		s.given(now, p.From, nil)
 		return true
 	case m.Parts != nil:
 		s.announced(now, p, m, busy)
@@ -270,10 +278,19 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) bool {
 func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.Result) {
 	s.took(now, result)
 	gained := len(result.Change.Live)+len(result.Change.Gone)+len(result.Change.Clock) > 0
-	if len(m.Objects) > 0 && !gained && result.Reply != nil && len(result.Reply.Live)+len(result.Reply.Sums) == 0 {
+	asks := result.Reply != nil && result.Reply.Asks
+	if len(m.Objects) > 0 && !gained && result.Reply != nil && len(result.Reply.Live)+len(result.Reply.Sums) == 0 && !s.gives(p.From) {
 		return // both have asked at once, and the other answer has brought that: one of the two exchanges ends
 	}
-	switch asks := result.Reply != nil && result.Reply.Asks; {
+	switch {
+	case s.gives(p.From) && now.Before(s.until):
+		s.gained, s.until = s.gained || gained, now.Add(answerIn)
+		switch {
+		case len(m.Of) == 0: // it answers what was asked before that was shared out
+			result.Reply = nil
+		case !asks:
+			s.given(now, p.From, m.Clock)
+		}
 	case p.From == s.from && now.Before(s.until):
 		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
 		s.until, s.busy = now.Add(answerIn), s.busy[:0]
@@ -282,6 +299,9 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 		}
 	case asks && len(s.replica.Lacks(m.Clock)) > 0:
 		s.from, s.until, s.gained = p.From, now.Add(answerIn), gained
+	}
+	if result.Reply != nil && asks && p.From == s.from && now.Before(s.until) {
+		s.share(m, result.Reply)
 	}
 	if result.Reply != nil {
 		s.out.Send = append(s.out.Send, p.Reply(result.Reply))
@@ -293,14 +313,18 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 
 // putOff takes it that the one that was asked is busy: another is asked at once, or all later.
 func (s *Store) putOff(now time.Time, from hearsay.NodeID) {
-	if from != s.from || !now.Before(s.until) {
+	if from != s.from && !s.gives(from) || !now.Before(s.until) {
 		s.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	s.stats.StoreBusy++
+	if s.gives(from) {
+		s.given(now, from, nil)
+		return
+	}
 	s.until, s.busy = time.Time{}, append(s.busy, from)
-	if len(s.met) > 0 {
-		return // they are asked next
+	if s.linked || len(s.met) > 0 {
+		return // those met are asked next; and one that is new is busy with what it lacks
 	}
 	for _, id := range s.directory.Next(s.self) {
 		if len(s.busy) < busyMost && !slices.Contains(s.busy, id) && s.begin(now, id) {
@@ -313,7 +337,7 @@ func (s *Store) putOff(now time.Time, from hearsay.NodeID) {
 
 // ended notes that an exchange is over. One that brought nothing makes the next wait for longer.
 func (s *Store) ended(now time.Time) {
-	s.until, s.busy = time.Time{}, s.busy[:0]
+	s.until, s.busy, s.giving, s.shared = time.Time{}, s.busy[:0], s.giving[:0], false
 	if s.wait = min(2*s.wait, AskMost); s.gained {
 		s.wait = askEvery
 	}
@@ -425,7 +449,7 @@ func (s *Store) ask(now time.Time, id hearsay.NodeID) {
 func (s *Store) begin(now time.Time, id hearsay.NodeID) bool {
 	addr, living := s.directory.Addr(id)
 	if living {
-		s.from, s.until, s.gained = id, now.Add(answerIn), false
+		s.from, s.until, s.gained, s.linked = id, now.Add(answerIn), false, false
 		s.stats.StoreAsks++
 		s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
 	}
@@ -449,7 +473,7 @@ func (s *Store) compare(now time.Time) {
 
 // Tick lets time pass.
 func (s *Store) Tick(now time.Time) {
-	if !s.until.IsZero() && !now.Before(s.until) && !s.fetchAgain(now) {
+	if !s.until.IsZero() && !now.Before(s.until) && !s.fetchAgain(now) && !s.goOn(now) {
 		s.ended(now)
 	}
 	if at := s.replica.NextExpiry(); !at.IsZero() && !now.Before(at) {
@@ -469,7 +493,7 @@ func (s *Store) Tick(now time.Time) {
 	}
 	for len(s.met) > 0 && !now.Before(s.askAt) && s.until.IsZero() {
 		s.ask(now, s.met[0])
-		s.met = s.met[1:]
+		s.met, s.linked = s.met[1:], true
 	}
 }
 

@@ -3,6 +3,7 @@ package spread
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type world struct {
 	streams func(from, to int, m core.Message) (times int, after time.Duration)
 	queue   testkit.Queue[flight]
 	nodes   []*node
+	links   int // of each node; default 2
 	bytes   int // sent
 }
 
@@ -39,6 +41,7 @@ type node struct {
 	life  int
 	out   core.Effects
 	stats hearsay.Stats
+	sent  int // bytes
 	disk  testkit.Disk
 	told  map[string]hearsay.KeyChange
 }
@@ -75,9 +78,11 @@ func (w *world) start(i int) {
 		},
 		Next: func(from hearsay.NodeID) (next []hearsay.NodeID) {
 			n := len(w.nodes)
-			for _, other := range []int{(i + 1) % n, (i + n - 1) % n} {
-				if id := nodeID(other); id != from && other != i {
-					next = append(next, id)
+			for far := 1; far <= max(1, w.links/2); far++ {
+				for _, other := range []int{(i + far) % n, (i + n - far) % n} {
+					if id := nodeID(other); id != from && other != i && !slices.Contains(next, id) {
+						next = append(next, id)
+					}
 				}
 			}
 			return next
@@ -97,6 +102,7 @@ func (w *world) carryOut(m *node) {
 		for _, p := range list {
 			to := int(p.Addr.Addr().As4()[3])
 			w.bytes += sizeOf(p.Body)
+			m.sent += sizeOf(p.Body)
 			w.long = max(w.long, sizeOf(p.Body))
 			lost := !p.Stream && w.random.Float64() < w.loss
 			if lost || w.nodes[to].down || w.cut != nil && w.cut(m.index, to) {
