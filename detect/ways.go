@@ -329,6 +329,8 @@ func (w *Ways) pick() int {
 func (w *Ways) Ack(now time.Time, p *core.Packet, seq uint64) (ok bool) {
 	t := &w.test
 	switch {
+	case seq != 0 && slices.ContainsFunc(w.in, func(i wayIn) bool { return i.seq == seq }):
+		return true // of one that was asked back
 	case seq == 0 || p.From != t.target:
 		return false
 	case seq == t.small:

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -15,22 +16,39 @@ import (
 // waysMost tests each of them in half that time.
 const saidFor = 2 * time.Minute
 
+// askedBack is how many periods the answer is waited for of one that is asked back. Then the next word is news. A guess.
+const askedBack = 3
+
 // wayIn is a member that says that something does not get from it to this node.
 type wayIn struct {
 	seat  int32
 	since time.Time // when it said so first
 	at    time.Time // and last
+	seq   uint64    // of the ping that asks it back
+	told  bool      // it has answered that
 }
 
-// Pinged takes a ping of a member, which may say that it does not get to this node, or show that it does.
+// Pinged takes a ping of a member, which may say that it does not get to this node, or show that it does, or ask back
+// what this node has said.
 func (w *Ways) Pinged(now time.Time, p *core.Packet, m *core.Ping) {
 	switch small := !p.Stream && m.Extra == w.kind.told; {
 	case small:
-		w.sayIn(now, p.From)
+		w.sayIn(now, p.From, m.Seq)
+	case !p.Stream && m.Extra == smallExtra:
+		w.sayAgain(p.From, m.Seq)
 	case w.kind.size == 0 && p.Stream, w.kind.size > 0 && !p.Stream && m.Extra == w.kind.size-smallPing:
 		if i := w.findIn(p.From); i >= 0 {
 			w.endIn(now, i, w.kind.backIn)
 		}
+	}
+}
+
+// sayAgain answers one that asks back, if it is so.
+func (w *Ways) sayAgain(id hearsay.NodeID, seq uint64) {
+	seat := w.members.Seat(id)
+	i := slices.IndexFunc(w.failed, func(u Way) bool { return u.seat == seat })
+	if addr, listed := w.members.Addr(id); i >= 0 && listed && !w.own && w.told(&w.failed[i]) {
+		w.out.LongPing(addr, seq, id, w.kind.told)
 	}
 }
 
@@ -39,32 +57,48 @@ func (w *Ways) findIn(id hearsay.NodeID) int {
 	return slices.IndexFunc(w.in, func(i wayIn) bool { return i.seat == seat })
 }
 
-// sayIn notes that a member says so.
-func (w *Ways) sayIn(now time.Time, id hearsay.NodeID) {
-	if i := w.findIn(id); i >= 0 {
-		w.in[i].at = now
-		return
-	}
+// sayIn notes that a member says so, under a number: that of the ping that has asked it back, or of a test of its own.
+func (w *Ways) sayIn(now time.Time, id hearsay.NodeID, seq uint64) {
 	addr, listed := w.members.Addr(id)
-	if !listed || len(w.in) >= waysMost {
-		return
+	i := w.findIn(id)
+	switch {
+	case !listed:
+	case i < 0 && len(w.in) < waysMost:
+		w.in = append(w.in, wayIn{seat: w.members.Seat(id)})
+		w.askBack(now, len(w.in)-1, addr, id)
+	case i < 0:
+	case w.in[i].told:
+		w.in[i].at = now
+	case seq == w.in[i].seq:
+		w.in[i].told, w.in[i].at = true, now
+		w.out.Events = append(w.out.Events, hearsay.Event{At: now, Kind: hearsay.EventLostHere, Subject: id, Addr: addr, Text: w.kind.lostIn})
+	case now.Sub(w.in[i].at) >= askedBack*w.cfg.Period:
+		w.askBack(now, i, addr, id)
 	}
-	w.in = append(w.in, wayIn{seat: w.members.Seat(id), since: now, at: now})
-	w.out.Events = append(w.out.Events, hearsay.Event{At: now, Kind: hearsay.EventLostHere, Subject: id, Addr: addr, Text: w.kind.lostIn})
+}
+
+func (w *Ways) askBack(now time.Time, i int, addr netip.AddrPort, id hearsay.NodeID) {
+	one := &w.in[i]
+	one.since, one.at, one.seq = now, now, w.seq()
+	w.out.LongPing(addr, one.seq, id, smallExtra)
 }
 
 // endIn ends that.
 func (w *Ways) endIn(now time.Time, i int, why string) {
-	if id, addr, listed := w.members.At(w.in[i].seat); listed {
+	if id, addr, listed := w.members.At(w.in[i].seat); listed && w.in[i].told {
 		w.out.Events = append(w.out.Events, hearsay.Event{At: now, Kind: hearsay.EventComesHere, Subject: id, Addr: addr, Text: why})
 	}
 	w.in = slices.Delete(w.in, i, i+1)
 }
 
-// tickIn lets go of those that have not said so for long.
+// tickIn lets go of those that have not said so for long, or did not answer when they were asked back.
 func (w *Ways) tickIn(now time.Time) {
 	for i := len(w.in) - 1; i >= 0; i-- {
-		if now.Sub(w.in[i].at) >= saidFor {
+		lasts := saidFor
+		if !w.in[i].told {
+			lasts = askedBack * w.cfg.Period
+		}
+		if now.Sub(w.in[i].at) >= lasts {
 			w.endIn(now, i, saidNoMore)
 		}
 	}
@@ -73,7 +107,7 @@ func (w *Ways) tickIn(now time.Time) {
 // EachIn gives the members that say that it does not get from them to this node, and since when they do.
 func (w *Ways) EachIn(yield func(id hearsay.NodeID, since time.Time)) {
 	for _, i := range w.in {
-		if id, _, listed := w.members.At(i.seat); listed {
+		if id, _, listed := w.members.At(i.seat); listed && i.told {
 			yield(id, i.since)
 		}
 	}

@@ -127,7 +127,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats, n.out, now)
-	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf}
+	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf, addresses: &n.addresses}
 	n.ways.begin(&n.cfg.Detect, members, n.out, now)
 	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, stats: &n.stats, out: n.out}
 	n.roster.TellOver(n.overlay.Links)

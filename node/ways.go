@@ -11,6 +11,7 @@ import (
 	"hearsay/internal/core"
 	"hearsay/internal/when"
 	"hearsay/overlay"
+	"hearsay/quota"
 	"hearsay/roster"
 )
 
@@ -28,6 +29,8 @@ type ways struct {
 	overlay *overlay.Overlay
 	seeded  *Seeded
 	deaf    *deafness
+
+	addresses *Addresses
 }
 
 // begin makes those of a node that has tested nobody.
@@ -63,7 +66,7 @@ func (w *ways) pinged(now time.Time, p *core.Packet, m *core.Ping) {
 		w.narrow.TestSoon(now, p.From)
 		w.streams.TestSoon(now, p.From)
 	}
-	if addr, listed := w.roster.Addr(p.From); listed && (p.Stream || addr == p.Addr) {
+	if w.addresses.Sender(p).Class != quota.Stranger {
 		w.narrow.Pinged(now, p, m)
 		w.streams.Pinged(now, p, m)
 	}

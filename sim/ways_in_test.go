@@ -64,3 +64,28 @@ func TestLostOnTheWayInIsTold(t *testing.T) {
 		})
 	}
 }
+
+// A datagram in a member's name that says so, from where that member is, tells nothing: what comes of it shows
+// otherwise.
+func TestForgedLossOnTheWayInIsNotTold(t *testing.T) {
+	t.Parallel()
+	for seeds, loss := range map[int]float64{0: 0, 3: 0.05} {
+		w := newScenario(t, 8, "", func(c *Config) { c.Seeds, c.Loss = seeds, loss })
+		w.RunUntil(30 * time.Second)
+		for range 60 {
+			for liar := range 3 {
+				for extra := 2; extra <= 3; extra++ {
+					ping := &core.Ping{Seq: 1 << 40, Target: w.machines[5].id, Extra: extra}
+					w.advance(&w.machines[5], func(now time.Time) *core.Effects {
+						p := core.Packet{From: w.machines[liar].id, Addr: addrOf(liar), Body: ping, Size: 100}
+						return w.machines[5].node.Receive(now, &p)
+					})
+				}
+			}
+			w.RunUntil(w.now + time.Second)
+			if text := strings.Join(troublesOf(&w.machines[5]), "; "); strings.Contains(text, "do not get to this node from") {
+				t.Fatalf("with %d seeds: after %v n6 says %q", seeds, w.now, text)
+			}
+		}
+	}
+}
