@@ -16,7 +16,8 @@ import (
 // waysMost tests each of them in half that time.
 const saidFor = 2 * time.Minute
 
-// askedBack is how many periods the answer is waited for of one that is asked back. Then the next word is news. A guess.
+// askedBack is for how many periods the answer of one that is asked back is waited for. Then its next word is news. A
+// guess.
 const askedBack = 3
 
 // wayIn is a member that says that something does not get from it to this node.

@@ -94,8 +94,8 @@
 // longer, and still holds some of that live, is told that it is gone; if it has seen more, or the node is in again and
 // has not gone on under another origin, the entry comes back. Of origins a replica knows as many as Config allows, and
 // refuses more. It refuses likewise what would cut up the clock into more than 4,096 ranges, but for 8 of each origin:
-// a member that makes up gaps keeps nobody else from writing. Of a message it takes what is left; an exchange of which
-// nothing was taken ends.
+// a member that makes up gaps keeps nobody else from writing, and of a message with too many the rest is taken. An
+// exchange of which nothing was taken ends.
 //
 // # Where to find what
 //

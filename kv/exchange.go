@@ -62,7 +62,8 @@ func (r *Replica) sync(now time.Time, m *core.Sync, hashes []core.Sum, budget in
 	r.revive(&result.Change, m)
 	taken, hashes, refused := r.fitting(m, hashes)
 	switch result.Refused = refused; {
-	case refused == Full:
+	case taken == nil:
+		return result // the other would say the same again, for ever; what lacks there it asks for
 	case !r.complete(taken):
 		result.Refused = Incomplete
 	default:
@@ -70,9 +71,8 @@ func (r *Replica) sync(now time.Time, m *core.Sync, hashes []core.Sum, budget in
 		r.retry(&result.Change, now)
 		result.Change.settle()
 	}
-	full := result.Refused == Full || result.Refused == Origins || result.Refused == Gaps
-	if full && !result.Change.any() {
-		return result // the other would say the same again, for ever; what lacks there it asks for
+	if result.Refused == Gaps && !result.Change.any() {
+		return result // likewise
 	}
 	a := answer{Replica: r, m: m, budget: budget, reply: &core.Sync{}}
 	a.named()

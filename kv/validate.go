@@ -103,8 +103,9 @@ func (r *Replica) isRewritten(o *core.Object) bool {
 	return had != nil && o.Dot.Origin == r.cfg.Origin && o.Dot.Counter > r.numbers.earlier && had.hash != hashObject(o)
 }
 
-// fitting gives what of a message is taken, with the hashes of its objects: all but the origins for which there is no
-// room, or nothing of it.
+// fitting gives what of a message is taken, with the hashes of its objects: all but the origins that would have too
+// many gaps. It is nothing where there is no room for its objects, or for origins that are unknown here: a member that
+// makes up many of these at a time would else use up the last places, and have all others pass them on.
 func (r *Replica) fitting(m *core.Sync, hashes []core.Sum) (*core.Sync, []core.Sum, Refusal) {
 	objects, bytes := 0, 0
 	for i := range m.Objects {
@@ -114,18 +115,35 @@ func (r *Replica) fitting(m *core.Sync, hashes []core.Sum) (*core.Sync, []core.S
 		}
 	}
 	if objects > 0 && !r.room(objects, bytes) {
-		return m, hashes, Full
+		return nil, nil, Full
 	}
-	left, refused := r.unfitting(m)
-	if refused == Taken {
+	cut, unknown := make(map[clock.Origin]bool), 0 // those with too many gaps
+	for rest := m.Live; len(rest) > 0; {
+		id, ranges := rest[0].Origin, []clock.Range(nil)
+		for ; len(rest) > 0 && rest[0].Origin == id; rest = rest[1:] {
+			ranges = append(ranges, rest[0].Range)
+		}
+		if len(r.forgotten(id)) > 0 {
+			continue
+		}
+		if r.of(id) == nil {
+			unknown++
+		}
+		if !r.fitsGaps(id, ranges, maxGaps+maxGaps/2) {
+			cut[id] = true
+		}
+	}
+	switch {
+	case unknown > 0 && len(r.origins)+unknown > r.cfg.MaxOrigins:
+		return nil, nil, Origins
+	case len(cut) == 0:
 		return m, hashes, Taken
 	}
-	taken := *m
-	taken.Live = slices.DeleteFunc(slices.Clone(m.Live), func(l core.LiveRange) bool { return left[l.Origin] })
+	taken, kept := *m, []core.Sum(nil)
+	taken.Live = slices.DeleteFunc(slices.Clone(m.Live), func(l core.LiveRange) bool { return cut[l.Origin] })
 	taken.Objects = nil
-	var kept []core.Sum
 	for i := range m.Objects {
-		if left[m.Objects[i].Dot.Origin] {
+		if cut[m.Objects[i].Dot.Origin] {
 			continue
 		}
 		taken.Objects = append(taken.Objects, m.Objects[i])
@@ -133,35 +151,7 @@ func (r *Replica) fitting(m *core.Sync, hashes []core.Sum) (*core.Sync, []core.S
 			kept = append(kept, hashes[i])
 		}
 	}
-	return &taken, kept, refused
-}
-
-// unfitting gives the origins of a message for which there is no room, and why.
-func (r *Replica) unfitting(m *core.Sync) (left map[clock.Origin]bool, refused Refusal) {
-	added := 0
-	for rest := m.Live; len(rest) > 0; {
-		id, ranges := rest[0].Origin, []clock.Range(nil)
-		for ; len(rest) > 0 && rest[0].Origin == id; rest = rest[1:] {
-			ranges = append(ranges, rest[0].Range)
-		}
-		why := Taken
-		switch unknown := r.of(id) == nil; {
-		case len(r.forgotten(id)) > 0:
-		case unknown && len(r.origins)+added >= r.cfg.MaxOrigins:
-			why = Origins
-		case !r.fitsGaps(id, ranges, maxGaps+maxGaps/2):
-			why = Gaps
-		case unknown:
-			added++
-		}
-		if why != Taken {
-			if refused = why; left == nil {
-				left = make(map[clock.Origin]bool)
-			}
-			left[id] = true
-		}
-	}
-	return left, refused
+	return &taken, kept, Gaps
 }
 
 // complete reports whether a message has each object that lacks here, and leaves no record cut.

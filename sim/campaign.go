@@ -40,8 +40,6 @@ type Outcome struct {
 	Coverage Coverage     `json:"coverage"`
 	// the run as a scenario's file, as far as it fails in the same way with less
 	Shortened string `json:"shortened,omitempty"`
-
-	packets uint64 // that were sent, by stream too: what the run cost
 }
 
 // fails reports whether another run fails in the same way.
@@ -60,7 +58,13 @@ const panicked = "panic: "
 
 // RunWorld runs a world to its end, and tells its story if it is to be traced.
 // A panic is caught: its stack goes to log.
-func RunWorld(config Config, out, log io.Writer) (o Outcome) {
+func RunWorld(config Config, out, log io.Writer) Outcome {
+	o, _ := runWorld(config, out, log)
+	return o
+}
+
+// runWorld tells besides how many packets were sent, by stream too: what the run cost.
+func runWorld(config Config, out, log io.Writer) (o Outcome, packets uint64) {
 	o.Seed = config.Seed
 	defer func() {
 		if p := recover(); p != nil {
@@ -70,7 +74,7 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	}()
 	r, err := Run(config, out)
 	o.Hash, o.Coverage = r.Hash, coverageOf(&r)
-	o.packets = r.Counts.Packets + r.Counts.Streams
+	packets = r.Counts.Packets + r.Counts.Streams
 	o.Took = max(0, r.Time-config.For.Seconds())
 	if r.Demands != nil {
 		o.Demands = *r.Demands
@@ -90,7 +94,7 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	default:
 		o.Failure, o.Text = FailedCrash, err.Error()
 	}
-	return o
+	return o, packets
 }
 
 // coverage is what a campaign must have tested, to have tested anything.

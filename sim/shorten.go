@@ -45,8 +45,8 @@ func (s *shortening) try(config Config) bool {
 		return false // who is barred for good is out, and that would be another failure
 	}
 	s.tries--
-	o := RunWorld(config, io.Discard, io.Discard)
-	s.spent += o.packets
+	o, packets := runWorld(config, io.Discard, io.Discard)
+	s.spent += packets
 	if !o.fails(s.want) {
 		return false
 	}
