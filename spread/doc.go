@@ -15,7 +15,8 @@
 // with a budget of bytes, so an exchange never has more than one message under way and goes as fast as the slower of
 // the two takes it. One that brought nothing has the next wait twice as long. A new neighbor is asked at once.
 // Where much lacks it is shared out among three neighbors (shares.go).
-// A node that waits for the answer of another says no more than that it is busy, and is left for the next neighbor.
+// A node that waits for the answer of another, and lacks what one that asks has, says no more than that it is busy:
+// what it lacks would come from both. It is left for the next neighbor.
 // What is too long for a message is fetched in parts, of one node at a time, and from where it ended if that one dies.
 // Where pings are rare, Config.CompareEvery has neighbors asked in turn for a while after a change.
 //

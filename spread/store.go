@@ -256,7 +256,8 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) bool {
 	only := m.Asks && len(m.Live)+len(m.Of) == 0 // it asks
 	busy := now.Before(s.until) && p.From != s.from && !s.gives(p.From)
 	switch {
-	case m.Asks && len(m.Live) == 0 && (busy || only && s.gives(p.From)): // what lacks here would come from both
+	case m.Asks && len(m.Live) == 0 && (busy || only && s.gives(p.From)) && len(s.replica.Lacks(m.Clock)) > 0:
+		// What lacks here would come from both.
 		s.out.Send = append(s.out.Send, p.Reply(&core.Sync{}))
 		return true
 	case m.SaysNothing():
