@@ -17,11 +17,11 @@ import (
 // Limits of the changes that are kept for those that watch keys.
 const (
 	changesKept  = 16 << 10  // the newest ones
-	changesBytes = 16 << 20  // of keys and values, which the node mostly holds anyway
+	changesBytes = 16 << 20  // of keys, values and contexts, which the node mostly holds anyway
 	changesTaken = 256       // that a watcher takes at a time
 	takenBytes   = 256 << 10 // of these, which stay in memory until it has read them
 
-	changeRoom = 128 // bytes that a change takes besides its key and value; a guess
+	changeRoom = 128 // bytes that a change takes besides these; a guess
 )
 
 // lostChanges says what a watcher is to do.
@@ -53,7 +53,9 @@ type change struct {
 	change *hearsay.KeyChange
 }
 
-func (c *change) size() int { return changeRoom + len(c.change.Key) + len(c.change.Value) }
+func (c *change) size() int {
+	return changeRoom + len(c.change.Key) + len(c.change.Value) + len(c.change.Context)
+}
 
 // watcher is one's position.
 type watcher struct {

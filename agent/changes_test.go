@@ -153,15 +153,20 @@ func TestSlowWatcher(t *testing.T) {
 }
 
 func TestChangesAreBounded(t *testing.T) {
-	c := newChanges()
-	value := make([]byte, hearsay.MaxValue)
-	for range 300 {
-		e := c.make("k")
-		e.change.Value = value
-		c.publish(e)
-	}
-	if c.bytes > changesBytes || len(c.kept) < changesBytes/(hearsay.MaxValue+changeRoom+1) || c.first != c.next-uint64(len(c.kept)) {
-		t.Errorf("%d changes of %d bytes are kept, from %d to %d", len(c.kept), c.bytes, c.first, c.next)
+	var c *changes
+	long := make([]byte, hearsay.MaxValue)
+	for name, change := range map[string]hearsay.KeyChange{
+		"contexts": {Context: long}, "keys": {Key: string(long)}, "values": {Value: long},
+	} {
+		c = newChanges()
+		for range 300 {
+			e := c.make("")
+			e.change = &change
+			c.publish(e)
+		}
+		if c.bytes > changesBytes || len(c.kept) != changesBytes/(hearsay.MaxValue+changeRoom) || c.first != c.next-uint64(len(c.kept)) {
+			t.Errorf("%s: %d changes of %d bytes are kept, from %d to %d", name, len(c.kept), c.bytes, c.first, c.next)
+		}
 	}
 	taken, _, _ := c.take(&watcher{at: c.first - 1})
 	if len(taken) != max(1, takenBytes/hearsay.MaxValue) {
