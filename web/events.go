@@ -188,7 +188,8 @@ func (s *stream) event(e numbered) bool {
 func writeNumbered[T any](s *stream, id, kind string, value T) bool {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return false // the client resumes; a node does not make such events
+		s.w.log("An event cannot be written", err) // a node does not make such
+		return false                               // the client resumes
 	}
 	line := fmt.Appendf(make([]byte, 0, len(text)+lineRoom), "id: %s\n%sdata: ", id, kind)
 	return s.send(append(hearsay.AppendPlain(line, text), "\n\n"...))

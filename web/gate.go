@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/netip"
 	"os"
@@ -223,6 +224,7 @@ const chunkTimeout = 10 * time.Second
 // for less where others wait for its place, is let go.
 type paced struct {
 	http.ResponseWriter
+	r       *http.Request
 	control *http.ResponseController
 	conn    *connection
 	place   *place // nil for an answer that is small
@@ -231,7 +233,7 @@ type paced struct {
 }
 
 func newPaced(w http.ResponseWriter, r *http.Request) *paced {
-	return &paced{ResponseWriter: w, control: http.NewResponseController(w), conn: connectionOf(r.Context())}
+	return &paced{ResponseWriter: w, r: r, control: http.NewResponseController(w), conn: connectionOf(r.Context())}
 }
 
 // errLetGo is why an answer broke off.
@@ -248,6 +250,15 @@ func (p *paced) Write(text []byte) (n int, err error) {
 		n, err = n+wrote, wrong
 	}
 	return n, err
+}
+
+// log tells the server's log what went wrong with an answer.
+func (p *paced) log(what string, err error) {
+	to := log.Default()
+	if server, is := p.r.Context().Value(http.ServerContextKey).(*http.Server); is && server.ErrorLog != nil {
+		to = server.ErrorLog
+	}
+	to.Printf("%s: %s %.100q: %v", what, p.r.Method, p.r.URL.Path, err)
 }
 
 // writeChunk waits for the client.

@@ -214,7 +214,8 @@ func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerP
 		}
 		rulings := read(from, min(left, int(min(head.Epoch-from+1, rulingsLot))))
 		if len(rulings) == 0 || rulings[0].Epoch != from {
-			l.abort() // the disk does not give what is there
+			l.fail(&problem{http.StatusInternalServerError, "the disk does not give a ruling that is there"})
+			return 0
 		}
 		words.seatKeys = a.seatKeys.upTo(a.backend, proof, from-1, rulings)
 		for i := range rulings {

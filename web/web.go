@@ -492,7 +492,7 @@ func noQuorum(authority *hearsay.Authority) string {
 func answer[T any](w http.ResponseWriter, code int, value T) *problem {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return &problem{http.StatusInternalServerError, "writing the answer as JSON: " + err.Error()}
+		return unwritable(w, err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
