@@ -4,24 +4,23 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"hearsay"
 )
 
 // This file is the HTTP interface of an earlier program, so that its clients and its test ask this node as they asked
-// that one. Its keys are those of the store. A value is any JSON, and is kept byte for byte; one that another has
-// written and that is no JSON is shown as a string, in base64 where it is no text.
+// that one. Its keys are those of the store. A value is any JSON that every reader takes, and is kept byte for byte; one
+// that another has written and that is none is shown as a string, in base64 where it is no text.
 //
 //	GET  /api/status         what this node knows
 //	POST /api/add_data       {"key","value"}: write
@@ -40,9 +39,11 @@ const (
 	earlierIDsMax   = 4096                   // ids that are remembered. A guess: one a second for an hour
 	earlierPage     = 256                    // keys that are asked for at once
 	earlierJoinsMax = 8                      // nodes that are sent the members at a time
+	earlierJoinsOf  = 4                      // of them at one address
 	earlierJoinFor  = 10 * time.Second       // they listen only some time after they have asked
 	earlierJoinWait = 500 * time.Millisecond // between two tries
-	earlierLookUp   = 2 * time.Second
+	// how often one that does not take them is sent them. A guess: one that starts may not be ready once
+	earlierJoinTries = 3
 )
 
 // earlier is what this interface remembers.
@@ -51,7 +52,7 @@ type earlier struct {
 	taken map[string]bool // messages, by their ids
 	ids   []string        // of these: a ring
 	next  int             // in it
-	joins int             // nodes that are sent the members now
+	joins []netip.Addr    // of the nodes that are sent the members now
 }
 
 // earlierRoutes are those of an earlier program.
@@ -96,6 +97,9 @@ func earlierBody[T any](w http.ResponseWriter, r *http.Request, takes string) (v
 	}
 	if err := json.Unmarshal(text, &value); err != nil {
 		return value, badRequest("the body: %s; want one JSON object with %s", JSONFault(err), takes)
+	}
+	if why := unreadable(text); why != "" {
+		return value, badRequest("the body: %s; not every reader of /api/status takes it as it is", why)
 	}
 	return value, nil
 }
@@ -204,8 +208,7 @@ func (a *api) earlierStatus(w http.ResponseWriter, _ *http.Request) *problem {
 	}
 	out.WriteString(`},`)
 	tail := jsonOf(earlierTail{earlierStats{stats.PacketsOut + stats.StreamsOut, stats.PacketsIn + stats.StreamsIn, stats.Probes, stats.ProbeFails}, clock})
-	out.Write(tail[1:])
-	out.WriteByte('\n')
+	writePlain(out, append(tail[1:], '\n'))
 	out.Flush() // the client may have gone
 	return nil
 }
@@ -218,23 +221,10 @@ func jsonOf(value any) []byte {
 	return text
 }
 
-func writeJSON(out *bufio.Writer, value any) { out.Write(jsonOf(value)) }
-
 // writeOpen writes an object without its last brace.
 func writeOpen(out *bufio.Writer, value any) {
 	text := jsonOf(value)
-	out.Write(text[:len(text)-1])
-}
-
-func writeValue(out *bufio.Writer, value []byte) {
-	switch {
-	case json.Valid(value):
-		out.Write(value)
-	case utf8.Valid(value):
-		writeJSON(out, string(value))
-	default:
-		writeJSON(out, base64.StdEncoding.EncodeToString(value))
-	}
+	writePlain(out, text[:len(text)-1])
 }
 
 const earlierAddTakes = `"key" and "value"`
@@ -253,14 +243,14 @@ func (a *api) earlierAdd(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.earlierWrite(r, *add.Key, add.Value); p != nil {
 		return p
 	}
-	var text bytes.Buffer // the value as it came
-	text.WriteString(`{"status":"success","key":`)
-	text.Write(jsonOf(*add.Key))
-	text.WriteString(`,"value":`)
-	text.Write(add.Value)
-	text.WriteString("}\n")
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(text.Bytes()) // the client may have gone
+	out := bufio.NewWriter(w)
+	out.WriteString(`{"status":"success","key":`)
+	writeJSON(out, *add.Key)
+	out.WriteString(`,"value":`)
+	writePlain(out, add.Value)
+	out.WriteString("}\n")
+	out.Flush() // the client may have gone
 	return nil
 }
 
@@ -404,6 +394,12 @@ func (a *api) earlierJoin(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
+	source := sourceOf(r)
+	if !a.earlier.join(source) {
+		w.Header().Set("Retry-After", "10")
+		return &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d nodes join at once already, or %d at one address: try again in some seconds", earlierJoinsMax, earlierJoinsOf)}
+	}
+	defer a.earlier.joined(source)
 	clock, err := a.backend.Writers()
 	if err != nil {
 		return problemOf(err)
@@ -411,68 +407,81 @@ func (a *api) earlierJoin(w http.ResponseWriter, r *http.Request) *problem {
 	members := jsonOf(struct {
 		Members map[string]earlierMember `json:"members"`
 	}{a.earlierMembers(clock)})
-	if !a.earlier.joining(1) {
-		return &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d nodes join at once already: try again in some seconds", earlierJoinsMax)}
-	}
-	defer a.earlier.joining(-1)
 	text := append(jsonOf(earlierDone), '\n')
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.Write(text) // it may have gone, and listens all the same
+	w.Header().Set("Connection", "close") // what it asks next does not wait
+	w.Write(text)                         // it may have gone, and listens all the same
 	http.NewResponseController(w).Flush()
 	sendMembers(lifeOf(r.Context()), to, members)
 	return nil
 }
 
-// joining counts nodes that are sent the members. It reports false if they are too many.
-func (e *earlier) joining(more int) bool {
+// join counts a node that is sent the members. It reports false if they are too many.
+func (e *earlier) join(source netip.Addr) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if more > 0 && e.joins >= earlierJoinsMax {
+	of := 0
+	for _, o := range e.joins {
+		if o == source {
+			of++
+		}
+	}
+	if len(e.joins) >= earlierJoinsMax || of >= earlierJoinsOf {
 		return false
 	}
-	e.joins += more
+	e.joins = append(e.joins, source)
 	return true
 }
 
-// callerAt gives the address of a node that asks, as it names it. It must be at the IP address that it asks from, or
-// anybody could have this node send to anywhere.
-func callerAt(r *http.Request, name string, port uint16) (netip.AddrPort, *problem) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
+// joined says that a node is sent the members no more.
+func (e *earlier) joined(source netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := slices.Index(e.joins, source)
+	e.joins = slices.Delete(e.joins, at, at+1)
+}
+
+// callerAt gives the address of a node that asks. It is the one that it asks from, or anybody could have this node send
+// to anywhere; so a name needs not be looked up.
+func callerAt(r *http.Request, host string, port uint16) (netip.AddrPort, *problem) {
+	asks, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.AddrPort{}, &problem{http.StatusInternalServerError, "the address that asks is not known"}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), earlierLookUp)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	if err != nil {
-		return netip.AddrPort{}, &problem{http.StatusInternalServerError, fmt.Sprintf("host %.64q: it has no address that this node finds", name)}
+	from := asks.Addr().Unmap()
+	ip, err := netip.ParseAddr(host)
+	switch ip = ip.Unmap(); {
+	case err != nil, ip == from:
+		return netip.AddrPortFrom(from, port), nil
+	case ip.IsLoopback() && from.IsLoopback():
+		return netip.AddrPortFrom(ip.WithZone(""), port), nil
 	}
-	for _, ip := range ips {
-		if ip = ip.Unmap(); ip == from.Addr().Unmap() || ip.IsLoopback() && from.Addr().Unmap().IsLoopback() {
-			return netip.AddrPortFrom(ip, port), nil
-		}
-	}
-	return netip.AddrPort{}, &problem{http.StatusInternalServerError, fmt.Sprintf("host %.64q: a node is sent the members where it asks from, %v, and this is elsewhere", name, from.Addr().Unmap())}
+	return netip.AddrPort{}, &problem{http.StatusInternalServerError, fmt.Sprintf("host %.64q: a node is sent the members where it asks from, %v, and this is elsewhere", host, from)}
 }
 
-// sendMembers tries until the node takes them, its time is over or this node ends.
+// sendMembers tries until the node takes them, it has answered otherwise too often, its time is over or this node ends.
 func sendMembers(ctx context.Context, to netip.AddrPort, members []byte) {
 	ctx, cancel := context.WithTimeout(ctx, earlierJoinFor)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: headerLenMax, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	wait := time.NewTicker(earlierJoinWait)
 	defer wait.Stop()
-	for {
+	for tries := 0; tries < earlierJoinTries; {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+to.String()+"/api/sync_members", bytes.NewReader(members))
 		if err != nil {
 			return
 		}
 		r.Header.Set("Content-Type", "application/json")
-		if got, err := client.Do(r); err == nil {
-			io.Copy(io.Discard, io.LimitReader(got.Body, bodyLenMax)) // it is not needed
-			got.Body.Close()
+		got, err := client.Do(r)
+		if failed, is := errors.AsType[*net.OpError](err); !is || failed.Op != "dial" { // else it does not listen yet
+			tries++
+		}
+		if err == nil {
+			got.Body.Close() // what it says is not needed
 			if got.StatusCode == http.StatusOK {
 				return
 			}

@@ -1,14 +1,19 @@
 package web_test
 
 import (
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"hearsay"
 )
@@ -60,7 +65,7 @@ func (k *keeper) earlierStatus() (s earlierStatus, text string) {
 // What the earlier program's clients write is what this node's store has, byte for byte, and the other way round.
 func TestEarlierData(t *testing.T) {
 	k := newKeeper(t)
-	value := `{ "b":[1.50, 1e400,"\u00e9<"],"a":null }`
+	value := `{ "b":[1.50, 1e300,"\u00e9<"],"a":null }`
 	if got := k.post("/api/add_data", `{"extra":1,"key":"one\"","value":`+value+`}`, 200); got != `{"status":"success","key":"one\"","value":`+value+"}\n" {
 		t.Errorf("it answers %s", got)
 	}
@@ -123,6 +128,59 @@ func TestEarlierGossipWritesOnce(t *testing.T) {
 	k.post("/api/gossip", message("c", `"`+strings.Repeat("x", hearsay.MaxValue)+`"`), 413)
 	k.post("/api/gossip", message("c", "3"), 200) // what could not be written has not come
 	holds("3")
+}
+
+// What a client of the earlier program may not be able to read is refused, and shown as text where others have written it.
+func TestEarlierValuesAreReadable(t *testing.T) {
+	k := newKeeper(t)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for _, bad := range []struct{ value, why string }{
+		{"\"\xff\xfe\"", "not UTF-8"},
+		{strings.Repeat("9", 5000), "of 5000 characters: want one below 1.8e308, or a string"},
+		{"-1e999", "number -1e999"},
+		{deep(2000), "deeper than 100"},
+		{`"\ud800"`, "half of a surrogate pair"},
+		{`["\udc00\ud800"]`, "half of a surrogate pair"},
+		{`"\ud800\u0041"`, "half of a surrogate pair"},
+	} {
+		for path, body := range map[string]string{
+			"/api/add_data": `{"key":"bad","value":` + bad.value + "}",
+			"/api/gossip":   `{"id":"x","data":{"operation":"update","key":"bad","value":` + bad.value + "}}",
+		} {
+			if text := k.post(path, body, 400); !strings.Contains(text, bad.why) {
+				t.Errorf("%s %.40s: %s", path, bad.value, text)
+			}
+		}
+		k.ask(204, "PUT", "/v1/kv/bad", bad.value)
+		s, text := k.earlierStatus() // which decodes it
+		var shown any
+		if err := json.Unmarshal([]byte(text), &shown); err != nil {
+			t.Errorf("status with %.40q: %v", bad.value, err)
+		}
+		want := bad.value
+		if !utf8.ValidString(want) {
+			want = base64.StdEncoding.EncodeToString([]byte(want))
+		}
+		var got string
+		if json.Unmarshal(s.LocalData["bad"], &got) != nil || got != want {
+			t.Errorf("%.40q is shown as %.60s", bad.value, s.LocalData["bad"])
+		}
+	}
+	k.ask(204, "DELETE", "/v1/kv/bad", "")
+	for key, value := range map[string]string{
+		"lines": " \r\n{\r\n}\n", "controls": "\"\u009b31m\u202e\x7f\u2028\U0001f600\"", "pair": `"\ud83d\ude00\u0000\\ud800"`, "deep": deep(90),
+		"long": `"` + strings.Repeat("ü\u009b", 5000) + `"`, "twice": `{"a":1,"a":2}`,
+	} {
+		k.post("/api/add_data", `{"key":"`+key+`\u202e","value":`+value+`}`, 200)
+		s, text := k.earlierStatus()
+		var want, got any
+		if json.Unmarshal([]byte(value), &want) != nil || json.Unmarshal(s.LocalData[key+"\u202e"], &got) != nil || !reflect.DeepEqual(want, got) {
+			t.Errorf("%s: %.100s", key, text)
+		}
+		if plain := hearsay.AppendPlain(nil, []byte(text)); string(plain) != text {
+			t.Errorf("%s: not harmless on a terminal: %.100s", key, text)
+		}
+	}
 }
 
 // What is wrong is told as that program told it, and writes nothing.
@@ -189,4 +247,40 @@ func TestEarlierJoin(t *testing.T) {
 	if text := k.post("/api/join", `{"node_id":"bob","host":"192.0.2.7","port":`+port+`}`, 500); !strings.Contains(text, "and this is elsewhere") {
 		t.Errorf("elsewhere: %s", text)
 	}
+}
+
+// noNames has nobody asked for the address of a name.
+func noNames(t *testing.T) {
+	t.Helper()
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		t.Error("a name is looked up")
+		return nil, errors.New("no names here")
+	}}
+}
+
+// Any client may name any host: no name is looked up for it, and one source does not keep others from joining.
+func TestEarlierJoinsOfOneSource(t *testing.T) {
+	noNames(t)
+	k := newKeeper(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	join := func(host string, status int) {
+		t.Helper()
+		k.post("/api/join", `{"node_id":"bob","host":"`+host+`","port":`+port+`}`, status)
+	}
+	for _, host := range []string{"bob.example", "localhost", "127.0.0.1", "127.0.0.9"} {
+		join(host, 200)
+	}
+	join("127.0.0.1", 503)
+	join("192.0.2.7", 500)
+	k.http.CloseIdleConnections()
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	k.http.Transport = &http.Transport{DialContext: from.DialContext}
+	join("bob.example", 200)
 }

@@ -343,6 +343,9 @@ func serve(t *testing.T, b web.Backend) (server *http.Server, url string) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		server.Shutdown(now) // it ends what goes on after a request
 		server.Close()
 		if err := <-served; err != http.ErrServerClosed {
 			t.Error(err)
