@@ -17,10 +17,10 @@ const (
 	connsMax      = 1024 // each costs some 25 kB
 	connsOfSource = 256  // of one source
 	// Where each place is taken, some connections, of these and of all, still wait for their clients: a new one is let in.
-	_ = uint(connsOfSource - streamsMax - watchesOfSource - largeOfSource - writesOfSource - seedsOfSource - quickOfSource - 1)
-	_ = uint(connsMax - streamsMax - watchesMax - largeMax - writesMax - seedsMax - quickMax - 1)
+	_ = uint(connsOfSource - streamsMax - watchesOfSource - largeOfSource - figuresOf - writesOfSource - seedsOfSource - quickOfSource - 1)
+	_ = uint(connsMax - streamsMax - watchesMax - largeMax - figuresMax - writesMax - seedsMax - quickMax - 1)
 
-	fewOfSource = 16 // however few there may be: each kind has a place
+	fewOfSource = 20 // however few there may be: each kind has a place
 
 	// What the kernel keeps of an answer that a client does not read.
 	sendBuffer = 128 << 10

@@ -22,6 +22,8 @@ const (
 	// are as long as they may be 3 MB
 	largeMax      = 32
 	largeOfSource = 16 // of them to one source
+	figuresMax    = 8  // of these, those for Prometheus have their own
+	figuresOf     = 2
 	// guess: so long a client may take no chunk while others wait for its place: 32 KB/s
 	largeStall = time.Second
 	// requests that write under way, and those that wait for the seeds; what waits for a place is not read

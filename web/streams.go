@@ -13,7 +13,7 @@ const (
 	streamsMax      = 64  // each costs a goroutine and a place among the node's subscribers
 	streamsOfSource = 16  // that one source keeps while others want a place
 	watchesMax      = 512 // of changes of keys, and requests that wait for one: a goroutine, and a map's entry
-	watchesOfSource = 120 // at most, whether others want one or not: see connsOfSource
+	watchesOfSource = 112 // at most, whether others want one or not: see connsOfSource
 
 	// So long a source may have more than its share: pages that are loaded anew
 	// open a stream before the earlier one is closed.

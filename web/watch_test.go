@@ -155,11 +155,11 @@ func TestWatchProblems(t *testing.T) {
 func TestWatchesOfOneSource(t *testing.T) {
 	k := newKeeper(t)
 	var streams []watching
-	for range 120 {
+	for range 112 {
 		streams = append(streams, watch(t, "http://"+k.host+"/v1/events?prefix=", ""))
 	}
 	for range 100 {
-		if text, header := k.ask(503, "GET", "/v1/events?prefix=", ""); !strings.Contains(text, "or 120 of one source") || header.Get("Retry-After") == "" {
+		if text, header := k.ask(503, "GET", "/v1/events?prefix=", ""); !strings.Contains(text, "or 112 of one source") || header.Get("Retry-After") == "" {
 			t.Fatalf("one more: %s, %v", text, header)
 		}
 		k.ask(503, "GET", "/v1/kv/k?wait=1m", "")

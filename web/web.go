@@ -200,6 +200,7 @@ func newAPI(b Backend, info Info) *api {
 	a.answers = gate{max: share(largeMax), ofSource: share(largeOfSource), patience: largeStall}
 	a.streams = streams{most: share(streamsMax), ofSource: share(streamsOfSource)}
 	a.watches = streams{most: share(watchesMax), ofSource: share(watchesOfSource), mostOfSource: share(watchesOfSource)}
+	a.figures = gate{max: share(figuresMax), ofSource: share(figuresOf), patience: largeStall}
 	a.quick = gate{max: share(quickMax), ofSource: share(quickOfSource), patience: largeStall}
 	a.seeds = gate{max: share(seedsMax), ofSource: share(seedsOfSource), patience: bodiesStall, bytes: seedsMax * bodyLenMax, bytesOfSource: seedsOfSource * bodyLenMax}
 	a.writes = gate{
@@ -234,6 +235,7 @@ type api struct {
 	backend  Backend
 	info     Info
 	answers  gate // of large answers
+	figures  gate // of metrics
 	quick    gate // of requests that are answered at once
 	writes   gate
 	seeds    gate // requests that wait for the seeds
@@ -293,7 +295,7 @@ func (a *api) routes() []route {
 		large("/v1/topology", "", a.getTopology),
 		small("/v1/stats", a.getStats),
 		decide(http.MethodPost, "/v1/leave", a.postLeave),
-		large("/metrics", "", metrics(a.backend, a.info)),
+		{method: http.MethodGet, path: "/metrics", answer: metrics(a.backend, a.info), large: &a.figures},
 		small("/healthz", a.getHealthz),
 		small("/readyz", a.getReadyz),
 	}
