@@ -16,10 +16,10 @@ import (
 
 // Limits of the changes that are kept for those that watch keys.
 const (
-	changesKept  = 16 << 10  // the newest ones
-	changesBytes = 16 << 20  // of keys, values and contexts, which the node mostly holds anyway
-	changesTaken = 256       // that a watcher takes at a time
-	takenBytes   = 256 << 10 // of these, which stay in memory until it has read them
+	changesKept  = 16 << 10 // the newest ones
+	changesBytes = 16 << 20 // of keys, values and contexts, which the node mostly holds anyway
+	changesTaken = 256      // that a watcher takes at a time
+	takenBytes   = 32 << 10 // of these, or one: they stay in memory until it has read them
 
 	changeRoom = 128 // bytes that a change takes besides these; a guess
 )

@@ -18,8 +18,8 @@ import (
 
 // Limits of what takes memory while a client is slow.
 const (
-	// large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB, or where values
-	// are as long as they may be 3 MB
+	// large answers, and changes with a long value, under way; each holds a chunk, an item, and a page or a copy of a
+	// list: up to 1 MB, or a value that the store holds no more
 	largeMax      = 32
 	largeOfSource = 16 // of them to one source
 	figuresMax    = 8  // of these, those for Prometheus have their own

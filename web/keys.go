@@ -84,7 +84,11 @@ func (a *api) getKey(w http.ResponseWriter, r *http.Request) *problem {
 		if siblings == "1" {
 			l := beginList(w, valuesHead{stored.Key, stored.Context}, "siblings")
 			for i := range stored.Siblings {
-				if !addItem(l, &stored.Siblings[i]) {
+				one, value := stored.Siblings[i], []byte(nil)
+				if len(one.Value) > pieceLen {
+					value, one.Value = one.Value, hole
+				}
+				if !addFilled(l, &one, value) {
 					return nil
 				}
 			}

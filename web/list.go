@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	cryptorand "crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -38,21 +40,30 @@ type listWriter struct {
 // of that name.
 func beginList[H any](w http.ResponseWriter, head H, name string) *listWriter {
 	w.Header().Set("Content-Type", "application/json")
-	return begin(&listWriter{w: w}, "", head, name)
+	return begin(newList(w, ""), head, name)
 }
 
 // beginObject begins an object as beginList does, behind some text, within an answer
 // that has begun.
 func beginObject[H any](w http.ResponseWriter, before string, head H, name string) *listWriter {
-	return begin(&listWriter{w: w, begun: true}, before, head, name)
+	l := newList(w, before)
+	l.begun = true
+	return begin(l, head, name)
 }
 
-func begin[H any](l *listWriter, before string, head H, name string) *listWriter {
+// newList begins to write with some text.
+func newList(w http.ResponseWriter, before string) *listWriter {
+	l := &listWriter{w: w}
 	l.json = json.NewEncoder(&l.text)
 	l.text.WriteString(before)
+	return l
+}
+
+func begin[H any](l *listWriter, head H, name string) *listWriter {
+	begins := l.text.Len()
 	encode(l, head)
 	l.text.Truncate(l.text.Len() - 1) // its closing bracket
-	if l.text.Len() > len(before)+1 {
+	if l.text.Len() > begins+1 {
 		l.text.WriteByte(',')
 	}
 	l.text.WriteString(strconv.Quote(name) + ":[")
@@ -60,11 +71,17 @@ func begin[H any](l *listWriter, before string, head H, name string) *listWriter
 }
 
 // addItem adds an item to the list, and reports whether the client still takes it.
-func addItem[T any](l *listWriter, item T) bool {
+func addItem[T any](l *listWriter, item T) bool { return addFilled(l, item, nil) }
+
+// addFilled adds an item in which a value is to stand in the place of the hole, if it has one.
+func addFilled[T any](l *listWriter, item T, value []byte) bool {
 	if l.items++; l.items > 1 {
 		l.text.WriteByte(',')
 	}
 	encode(l, item)
+	if value != nil {
+		l.fill(value)
+	}
 	if l.text.Len() >= chunkLen {
 		l.write()
 	}
@@ -115,6 +132,33 @@ func encode[T any](l *listWriter, value T) {
 	}
 	l.fail(unwritable(l.w, err))
 	l.text.WriteString("{}") // for what follows, which is not written
+}
+
+// hole stands in an item for a value, which is written in pieces: nobody else knows it.
+var hole = func() []byte {
+	b := make([]byte, 18)
+	cryptorand.Read(b)
+	return b
+}()
+
+// fill has a value stand in the place of the hole in what was encoded last.
+func (l *listWriter) fill(value []byte) {
+	text := base64.StdEncoding.EncodeToString(hole)
+	before, after, found := bytes.Cut(l.text.Bytes(), []byte(text))
+	if !found {
+		return // it could not be encoded
+	}
+	after = bytes.Clone(after)
+	l.text.Truncate(len(before))
+	for len(value) > 0 && !l.gone {
+		piece := value[:min(len(value), pieceLen)]
+		value = value[len(piece):]
+		l.text.Write(base64.StdEncoding.AppendEncode(l.text.AvailableBuffer(), piece))
+		if l.text.Len() >= chunkLen {
+			l.write()
+		}
+	}
+	l.text.Write(after)
 }
 
 func (l *listWriter) write() {

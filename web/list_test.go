@@ -3,12 +3,15 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"hearsay"
 )
 
 type oneField struct {
@@ -42,12 +45,16 @@ func TestListsAreJSON(t *testing.T) {
 type narrow struct {
 	*httptest.ResponseRecorder
 	left, longest int
+	keeps         bool
 }
 
 func (n *narrow) Write(text []byte) (int, error) {
 	n.longest = max(n.longest, len(text))
 	if n.left -= len(text); n.left < 0 {
 		return 0, errors.New("gone")
+	}
+	if n.keeps {
+		n.ResponseRecorder.Write(text)
 	}
 	return len(text), nil
 }
@@ -63,6 +70,24 @@ func TestListsAreNotHeldWhole(t *testing.T) {
 	}
 	if added < 4*9 || w.longest > 2*chunkLen || l.text.Cap() > 4*chunkLen {
 		t.Errorf("%d items were taken, at most %d bytes at a time, and there is room for %d", added, w.longest, l.text.Cap())
+	}
+}
+
+// A value is no more in memory as JSON than a list is, and is what it was.
+func TestValuesAreNotHeldWhole(t *testing.T) {
+	long := bytes.Repeat([]byte("value\xff"), hearsay.MaxValue/6)
+	w := &narrow{ResponseRecorder: httptest.NewRecorder(), left: 3 * hearsay.MaxValue, keeps: true}
+	l := beginList(w, oneField{3}, "items")
+	addFilled(l, hearsay.KeyChange{Key: "k", Value: hole, Siblings: 1}, long)
+	addFilled(l, hearsay.KeyChange{Key: "k", Value: hole, Siblings: 1}, long[1:])
+	endList(l, noFields{})
+	var got struct{ Items []hearsay.KeyChange }
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got.Items) != 2 || got.Items[0].Siblings != 1 ||
+		!bytes.Equal(got.Items[0].Value, long) || !bytes.Equal(got.Items[1].Value, long[1:]) {
+		t.Errorf("%v: %.200s", err, w.Body)
+	}
+	if w.longest > 2*chunkLen || l.text.Cap() > 4*chunkLen {
+		t.Errorf("at most %d bytes are written at a time, and there is room for %d", w.longest, l.text.Cap())
 	}
 }
 

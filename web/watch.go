@@ -58,13 +58,35 @@ func (a *api) watchKeys(w http.ResponseWriter, r *http.Request) *problem {
 		if e.Kind == 0 {
 			took = s.write(fmt.Sprintf("id: %v\n: heartbeat\n\n", at))
 		} else {
-			took = writeNumbered(s, at.String(), "", e)
+			took = s.change(at.String(), e)
 		}
 		if !took {
 			break
 		}
 	}
 	return nil
+}
+
+// change writes a change of a key. One with a long value waits until there is a place for a large answer: of the
+// clients of all streams only so many are written to, and do not read.
+func (s *stream) change(id string, e hearsay.Event) bool {
+	if e.Change == nil || len(e.Change.Value) <= pieceLen {
+		return writeNumbered(s, id, "", e)
+	}
+	change, took := *e.Change, false
+	change.Value = hole
+	value := e.Change.Value
+	e.Change = &change
+	return s.w.large(&s.api.answers, s.r, func() *problem {
+		l := newList(s.w, "id: "+id+"\ndata: ")
+		l.begun = true
+		encode(l, e)
+		l.fill(value)
+		l.text.WriteString("\n\n")
+		l.write()
+		took = !l.gone && s.w.control.Flush() == nil
+		return nil
+	}) == nil && took
 }
 
 // watchedUpto gives the revision that a client has come to, and whether it had a stream before.

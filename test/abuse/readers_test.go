@@ -14,17 +14,20 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/test/process"
 )
 
 const (
-	heldRumors  = 250              // of 64 KiB: as many as a node holds
-	fewReaders  = 60               // always
-	manyReaders = 600              // in the whole form
-	quietFor    = time.Second      // how long memory and answers are watched before
-	readersFor  = 2 * time.Second  // and then
-	readersLong = 10 * time.Second // in the whole form
-	readersGrow = 64 << 20         // bytes that clients that do not read may cost, all together
+	heldRumors  = 250 // of 64 KiB: as many as a node holds
+	fewReaders  = 60  // always
+	manyReaders = 600 // in the whole form
+	// likewise, that watch keys
+	manyWatchers = 500
+	quietFor     = time.Second      // how long memory and answers are watched before
+	readersFor   = 2 * time.Second  // and then
+	readersLong  = 10 * time.Second // in the whole form
+	readersGrow  = 64 << 20         // bytes that clients that do not read may cost, all together
 	// for a client that reads: mostly about 1 s; where thousands connect, the kernel asks it to try again after
 	// 1 and 3 s
 	inTurn = 8 * time.Second
@@ -129,6 +132,54 @@ func TestClientsThatDoNotRead(t *testing.T) {
 				t.Errorf("want at most %d MB more, and %v", readersGrow>>20, inTurn)
 			}
 		})
+	}
+}
+
+// TestWatchersThatDoNotRead has clients watch keys and read nothing, while long values are written. They must cost a
+// bounded amount of memory, and the writes must go on.
+func TestWatchersThatDoNotRead(t *testing.T) {
+	besideOthers(t)
+	const sources, writes = 5, 24
+	watchers := fewReaders
+	if whole() {
+		watchers = manyWatchers
+	}
+	w := &network{t: t}
+	w.client.Timeout = patience
+	n := process.Run(t, filepath.Join(t.TempDir(), "log"), process.Binary(t),
+		"peer", "--json", "--name", "much", "--ip", "127.0.0.1", "--port", "0", "--http", "0").Said
+	value := bytes.Repeat([]byte("v"), hearsay.MaxValue)
+	write := func() (most int) {
+		for range writes {
+			r, err := http.NewRequest(http.MethodPut, "http://"+n.HTTP+"/v1/kv/k", bytes.NewReader(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := w.client.Do(r)
+			if err != nil || answer.StatusCode != http.StatusNoContent {
+				t.Fatalf("a write: %v, %v", answer, err)
+			}
+			answer.Body.Close()
+			most = max(most, w.memory(n))
+			process.Pause(100 * time.Millisecond)
+		}
+		return most
+	}
+	before := write() // as many changes are kept as ever
+	for i := range watchers {
+		from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%sources))}, Timeout: patience}
+		conn, err := from.Dial("tcp", n.HTTP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.(*net.TCPConn).SetReadBuffer(4096)
+		fmt.Fprintf(conn, "GET /v1/events?prefix= HTTP/1.1\r\nHost: %s\r\n\r\n", n.HTTP)
+	}
+	most := write()
+	t.Logf("%d watchers that do not read: %.1f MB before, at most %.1f MB", watchers, float64(before)/1e6, float64(most)/1e6)
+	if most > before+readersGrow {
+		t.Errorf("want at most %d MB more", readersGrow>>20)
 	}
 }
 
