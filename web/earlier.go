@@ -19,8 +19,8 @@ import (
 )
 
 // This file is the HTTP interface of an earlier program, so that its clients and its test ask this node as they asked
-// that one. Its keys are those of the store. A value is any JSON that every reader takes, and is kept byte for byte; one
-// that another has written and that is none is shown as a string, in base64 where it is no text.
+// that one. Its keys are those of the store. A value is any JSON that every reader takes, and is kept byte for byte;
+// what others have written that is none is shown as a string, in base64 where it is no text.
 //
 //	GET  /api/status         what this node knows
 //	POST /api/add_data       {"key","value"}: write

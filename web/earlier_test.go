@@ -130,7 +130,7 @@ func TestEarlierGossipWritesOnce(t *testing.T) {
 	holds("3")
 }
 
-// What a client of the earlier program may not be able to read is refused, and shown as text where others have written it.
+// What not every client of the earlier program reads is refused, and shown as text where others have written it.
 func TestEarlierValuesAreReadable(t *testing.T) {
 	k := newKeeper(t)
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
