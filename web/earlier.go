@@ -26,7 +26,7 @@ import (
 //	POST /api/add_data       {"key","value"}: write
 //	POST /api/gossip         {"id","data":{"key","value","operation":"update"},…}: write, once for each id
 //	POST /api/ping           it lives
-//	POST /api/join           {"node_id","host","port"}: the members are sent there
+//	POST /api/join           {"node_id","host","port"}: the members are sent to that port, where it asks from
 //	POST /api/sync_members   {"members"}: taken note of, as this network finds its members by itself
 //	POST /api/indirect_ping  {"target"}: whether that member answers
 //
