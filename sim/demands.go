@@ -40,11 +40,12 @@ const (
 	DemandOut
 	DemandHeard      // a rumor of one peer of the core is delivered at another
 	DemandHeardFresh // the same, at a peer that was let in by a demand
+	DemandHeld       // a value that a peer of the core writes is held by another, or by one that was let in by a demand
 	demandKinds
 )
 
 var demandWords = [demandKinds]string{
-	DemandIn: "admission", DemandOut: "removal", DemandHeard: "rumor at the well", DemandHeardFresh: "rumor at the fresh",
+	DemandIn: "admission", DemandOut: "removal", DemandHeard: "rumor at the well", DemandHeardFresh: "rumor at the fresh", DemandHeld: "value held",
 }
 
 // String gives the kind's words.
@@ -59,11 +60,12 @@ type demand struct {
 	kind    DemandKind
 	asked   time.Duration // when it was made
 	from    time.Duration // it counts from here
-	begun   bool          // of a rumor: its hearer and its speaker have both been in
+	begun   bool          // of a rumor, or a value: its hearer and its speaker have both been in
 	within  time.Duration
-	machine int32 // of a rumor: the speaker
+	machine int32 // likewise: the speaker
 	hearer  int32
 	saying  int            // of a rumor
+	key     string         // of a value
 	id      hearsay.NodeID // of a removal: the one that was killed
 }
 
@@ -140,8 +142,8 @@ func pickVerb(is condition) Verb {
 	return Restart
 }
 
-// wantHeard has the first machine say a rumor that the others are to hear. One that
-// cannot is a demand that is not met.
+// wantHeard has the first machine say a rumor that the others are to hear, and write a key that they are to hold. One
+// that cannot is a demand that is not met.
 func (c *demands) wantHeard(a *Action) {
 	w := c.world
 	speaker := &w.machines[a.Who[0]-1]
@@ -151,12 +153,17 @@ func (c *demands) wantHeard(a *Action) {
 		return
 	}
 	w.lastSaid = w.now
+	key := fmt.Sprintf("said %d", said)
+	w.Do(Action{Verb: Put, Who: a.Who[:1], Keys: []string{key}})
 	for _, number := range a.Who[1:] {
 		kind := DemandHeard
 		if c.fresh[number-1] || w.machines[number-1].condition == conditionAbsent {
 			kind = DemandHeardFresh
 		}
 		c.demand(demand{kind: kind, within: a.Delay, machine: speaker.index, hearer: int32(number - 1), saying: said})
+		if w.holds(speaker, key) {
+			c.demand(demand{kind: DemandHeld, within: a.Delay, machine: speaker.index, hearer: int32(number - 1), key: key})
+		}
 	}
 }
 
@@ -180,11 +187,11 @@ func (c *demands) meet() {
 		}
 		return false
 	})
-	// A rumor counts from when its hearer and its speaker are in for the first time:
+	// A rumor, or a value, counts from when its hearer and its speaker are in for the first time:
 	// before, they owe each other nothing, and a demand of its own lets them in.
 	for i := range c.open {
 		d := &c.open[i]
-		if d.kind != DemandHeard && d.kind != DemandHeardFresh || d.begun {
+		if d.kind < DemandHeard || d.begun {
 			continue
 		}
 		if d.begun = c.joined(d.machine) && c.joined(d.hearer); !d.begun {
@@ -200,7 +207,7 @@ func (c *demands) meet() {
 	}
 }
 
-// closeDemands is told that the run is over. Of a rumor whose hearer or speaker has
+// closeDemands is told that the run is over. Of a rumor, or a value, whose hearer or speaker has
 // never been in the time has not begun: there was enough of it, if it was as much as
 // an admission and the rumor may take.
 func (c *demands) closeDemands() {
@@ -250,8 +257,17 @@ func (c *demands) lacking(d *demand) string {
 		if !w.check.views[d.hearer].heard.has(d.saying) {
 			return fmt.Sprintf("%s has not heard rumor %d of %s", w.machines[d.hearer].name, w.check.gossip.said[d.saying].id.Counter, m.name)
 		}
+	case DemandHeld:
+		if hearer := &w.machines[d.hearer]; !w.holds(hearer, d.key) {
+			return fmt.Sprintf("%s does not hold %q, which %s has written", hearer.name, d.key, m.name)
+		}
 	}
 	return ""
+}
+
+// holds reports whether a machine's node holds a value of a key.
+func (w *World) holds(m *machine, key string) bool {
+	return m.node != nil && len(m.node.Gossip().Replica().Siblings(w.timeOf(m), key, nil)) > 0
 }
 
 // seedsHold counts the seeds whose ledger has a node in.
