@@ -16,7 +16,8 @@ func (s *Store) changed(now time.Time, change *kv.Change) {
 		return
 	}
 	if len(change.Live)+len(change.Gone)+len(change.Clock) > 0 {
-		s.news, s.wait = now, askEvery
+		s.news = now
+		s.vain = slices.DeleteFunc(s.vain, func(v vain) bool { return !v.mute }) // they may differ otherwise now
 		if s.cfg.CompareEvery > 0 && s.turnAt.IsZero() {
 			s.turnAt = now.Add(s.cfg.CompareEvery)
 		}

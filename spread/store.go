@@ -19,8 +19,10 @@ import (
 const (
 	answerIn    = time.Second            // after which the answer of one that was asked is lost. A guess
 	quiet       = 300 * time.Millisecond // since something new came: what is on its way is not asked for
-	askEvery    = 500 * time.Millisecond // between two questions
-	AskMost     = 32 * time.Second       // and where the last ones brought nothing
+	answerSoon  = 400 * time.Millisecond // after which another may be asked in its place. A guess: few round trips are as long
+	askEvery    = 500 * time.Millisecond // between two exchanges
+	AskMost     = 32 * time.Second       // and with one of which the last ones brought nothing
+	vainMost    = 64                     // of these. More than a node has neighbors
 	pingsFor    = 15 * time.Second       // after a change each ping carries the hash
 	PingsEach   = 8                      // and else one of so many
 	forgetting  = time.Minute            // between two looks for origins that are over, at most
@@ -102,10 +104,12 @@ type Store struct {
 	pings    uint8     // since one carried the hash
 	from     hearsay.NodeID
 	until    time.Time     // until then its answer is waited for
+	asked    time.Time     // it was
+	heard    bool          // it has answered
 	gained   bool          // by the exchange under way
 	fetches  int           // of one part, so far
 	gathered *kv.Gathering // long values, so far; from comes first, and after it any that announces the same
-	wait     time.Duration // until the next question
+	vain     []vain        // those that are asked again only later, the oldest first
 	turn     int           // the place of the neighbor to be asked next, by CompareEvery
 	turnAt   time.Time     // and when; zero: nothing has changed for a while
 	askAt    time.Time     // not before
@@ -127,7 +131,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory,
 ) *Store {
 	s := &Store{
 		cfg: cfg, self: self, directory: directory, stats: stats, out: out,
-		wait: askEvery, forgetAt: now.Add(forgetting), news: now.Add(-pingsFor),
+		forgetAt: now.Add(forgetting), news: now.Add(-pingsFor),
 		syncs: quota.New(directory.Secret, syncShares), updates: quota.New(directory.Secret, updateShares),
 	}
 	saved, own := kv.Saved{Clock: &clock.Context{}}, (*core.KeptStore)(nil)
@@ -293,13 +297,14 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 			s.given(now, p.From, m.Clock)
 		}
 	case p.From == s.from && now.Before(s.until):
+		s.heard = true
 		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
 		s.until, s.busy = now.Add(answerIn), s.busy[:0]
 		if result.Reply == nil {
 			s.ended(now)
 		}
 	case asks && len(s.replica.Lacks(m.Clock)) > 0:
-		s.from, s.until, s.gained = p.From, now.Add(answerIn), gained
+		s.from, s.until, s.heard, s.gained = p.From, now.Add(answerIn), true, gained
 	}
 	if result.Reply != nil && asks && p.From == s.from && now.Before(s.until) {
 		s.share(m, result.Reply)
@@ -319,6 +324,7 @@ func (s *Store) putOff(now time.Time, from hearsay.NodeID) {
 		return
 	}
 	s.stats.StoreBusy++
+	s.heard = true
 	if s.gives(from) {
 		s.given(now, from, nil)
 		return
@@ -334,15 +340,6 @@ func (s *Store) putOff(now time.Time, from hearsay.NodeID) {
 	}
 	s.gained = true // it brought nothing, and soon may
 	s.ended(now)
-}
-
-// ended notes that an exchange is over. One that brought nothing makes the next wait for longer.
-func (s *Store) ended(now time.Time) {
-	s.until, s.busy, s.giving, s.shared = time.Time{}, s.busy[:0], s.giving[:0], false
-	if s.wait = min(2*s.wait, AskMost); s.gained {
-		s.wait = askEvery
-	}
-	s.askAt = now.Add(s.wait)
 }
 
 // took sees to what has come of a message.
@@ -432,25 +429,11 @@ func (s *Store) Linked(id hearsay.NodeID) {
 	}
 }
 
-// ask begins an exchange, unless one is under way.
-func (s *Store) ask(now time.Time, id hearsay.NodeID) {
-	if now.Before(s.until) || now.Before(s.askAt) {
-		return
-	}
-	if !s.until.IsZero() {
-		s.ended(now) // the last one was not answered
-		if now.Before(s.askAt) {
-			return
-		}
-	}
-	s.begin(now, id)
-}
-
 // begin asks a node, and reports whether it lives.
 func (s *Store) begin(now time.Time, id hearsay.NodeID) bool {
 	addr, living := s.directory.Addr(id)
 	if living {
-		s.from, s.until, s.gained, s.linked = id, now.Add(answerIn), false, false
+		s.from, s.until, s.asked, s.heard, s.gained, s.linked = id, now.Add(answerIn), now, false, false, false
 		s.stats.StoreAsks++
 		s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
 	}
@@ -492,7 +475,7 @@ func (s *Store) Tick(now time.Time) {
 	if !s.turnAt.IsZero() && !now.Before(s.turnAt) {
 		s.compare(now)
 	}
-	for len(s.met) > 0 && !now.Before(s.askAt) && s.until.IsZero() {
+	for len(s.met) > 0 && s.mayAsk(now) {
 		s.ask(now, s.met[0])
 		s.met, s.linked = s.met[1:], true
 	}
@@ -510,6 +493,9 @@ func (s *Store) Deadline() time.Time {
 	switch {
 	case !s.until.IsZero():
 		at = when.Earlier(at, s.until)
+		if len(s.met) > 0 && !s.heard {
+			at = when.Earlier(at, s.asked.Add(answerSoon))
+		}
 	case len(s.met) > 0:
 		at = when.Earlier(at, s.askAt)
 	}
