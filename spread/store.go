@@ -19,7 +19,7 @@ import (
 const (
 	answerIn    = time.Second            // after which the answer of one that was asked is lost. A guess
 	quiet       = 300 * time.Millisecond // since something new came: what is on its way is not asked for
-	answerSoon  = 400 * time.Millisecond // after which another may be asked in its place. A guess: few round trips are as long
+	answerSoon  = 400 * time.Millisecond // after which another may be asked in its place. A guess
 	askEvery    = 500 * time.Millisecond // between two exchanges
 	AskMost     = 32 * time.Second       // and with one of which the last ones brought nothing
 	vainMost    = 64                     // of these. More than a node has neighbors
