@@ -218,16 +218,17 @@ func (s *seeded) suspectNearest(h *hearing) string {
 	}
 	text += fmt.Sprintf(": then it is reported to the seeds with what statements there are, unless an observer reaches it, and removed once %d of %d seeds have had no answer from it for %s each and none reaches it",
 		needed, seeds, s.shortTrial())
+	promise := hearsay.Promise{What: hearsay.PromiseRemoved}
 	if until := h.aborted.Add(t.ReportPause); !h.aborted.IsZero() && until.After(reported) {
-		reported = until
+		reported, promise.Again = until, h.aborted
 		text += fmt.Sprintf("; as a case has ended without a ruling, such a report waits until %s", exactly(until.UnixMilli()))
 	}
 	if why := s.unforeseen(); why != "" {
 		return text + ". When that is cannot be said " + why + "." + s.silentToSeeds()
 	}
-	if by := reported.Add(t.ShortTrial); s.Now.Before(by) {
-		s.promise(hearsay.Promise{What: hearsay.PromiseRemoved, By: by})
-		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli())) + s.silentToSeeds()
+	if promise.By = reported.Add(t.ShortTrial); s.Now.Before(promise.By) {
+		s.promise(promise)
+		return text + fmt.Sprintf(". That is by about %s.", exactly(promise.By.UnixMilli())) + s.silentToSeeds()
 	}
 	return text + ". Until then each member that accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there." + s.silentToSeeds()
 }
