@@ -36,7 +36,13 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 	if a.Fork != nil && (a.Early || a.Fork.Text != a.Why) {
 		add(a.Fork.Text)
 	}
-	add(a.LastQuorum())
+	switch text := a.LastQuorum(); {
+	case s.AddressGone > 0: // the seeds answer to an address that is gone, and are well
+	case s.cutOff():
+		last = cmp.Or(last, text)
+	default:
+		add(text)
+	}
 	if !a.Seeded {
 		add(s.Alone())
 	}

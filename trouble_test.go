@@ -38,6 +38,7 @@ func TestLastQuorumIsTold(t *testing.T) {
 func TestNoQuorumIsToldAfterItsCause(t *testing.T) {
 	lost := Authority{Seeded: true, Quorum: 2, Seeds: []SeedStatus{{ID: NodeID{1}}, {ID: NodeID{2}}, {ID: NodeID{3}}}}
 	one, both := []Indirect{{ID: NodeID{1}}, {ID: NodeID{9}}}, []Indirect{{ID: NodeID{1}}, {ID: NodeID{3}}}
+	spare := Authority{Seeded: true, Ready: true, Quorum: 2, Seeds: []SeedStatus{{}, {State: StateSuspect, Silent: time.Unix(9, 0)}, {}}}
 	seat := lost
 	seat.Key, seat.Why = PublicKey{1}, "it may be put back"
 	for what, c := range map[string]struct {
@@ -45,17 +46,20 @@ func TestNoQuorumIsToldAfterItsCause(t *testing.T) {
 		stats     Stats
 		told      []string // the beginning of each
 	}{
-		"no quorum":                {&lost, Stats{}, []string{"no quorum of seeds"}},
-		"a full disk":              {&lost, Stats{DiskFull: 9}, []string{"the disk is full"}},
-		"a disk behind":            {&lost, Stats{DiskBehind: 9}, []string{"the disk does not keep up"}},
-		"cut off":                  {&lost, Stats{Unheard: 9, Copied: 2}, []string{"this node has heard nobody", "this node runs since", "no quorum of seeds"}},
-		"no streams to one seed":   {&lost, Stats{Streamless: one}, []string{"no quorum of seeds", "streams (TCP) do not get"}},
-		"no streams to two seeds":  {&lost, Stats{Streamless: both}, []string{"streams (TCP) do not get", "no quorum of seeds"}},
-		"two seeds answer others":  {&lost, Stats{Indirect: both}, []string{"no answer comes", "no quorum of seeds"}},
-		"nobody answers":           {&lost, Stats{Unanswered: 9}, []string{"nobody has answered", "no quorum of seeds"}},
-		"no address":               {&lost, Stats{AddressGone: 9}, []string{"this machine has not had", "no quorum of seeds"}},
-		"cut off, and no part":     {&seat, Stats{Unheard: 9}, []string{"this seed takes no part", "it may be put back", "this node has heard nobody"}},
-		"a full disk, and no part": {&seat, Stats{DiskFull: 9}, []string{"this seed takes no part", "it may be put back", "the disk is full"}},
+		"no quorum":                 {&lost, Stats{}, []string{"no quorum of seeds"}},
+		"a full disk":               {&lost, Stats{DiskFull: 9}, []string{"the disk is full"}},
+		"a disk behind":             {&lost, Stats{DiskBehind: 9}, []string{"the disk does not keep up"}},
+		"cut off":                   {&lost, Stats{Unheard: 9, Copied: 2}, []string{"this node has heard nobody", "this node runs since", "no quorum of seeds"}},
+		"no streams to one seed":    {&lost, Stats{Streamless: one}, []string{"no quorum of seeds", "streams (TCP) do not get"}},
+		"no streams to two seeds":   {&lost, Stats{Streamless: both}, []string{"streams (TCP) do not get", "no quorum of seeds"}},
+		"two seeds answer others":   {&lost, Stats{Indirect: both}, []string{"no answer comes", "no quorum of seeds"}},
+		"nobody answers":            {&lost, Stats{Unanswered: 9}, []string{"nobody has answered", "no quorum of seeds"}},
+		"no address":                {&lost, Stats{AddressGone: 9}, []string{"this machine has not had", "no quorum of seeds"}},
+		"a silent seed":             {&spare, Stats{Copied: 2}, []string{"just a quorum of seeds is left", "this node runs since"}},
+		"a silent seed, cut off":    {&spare, Stats{StreamsFail: 9}, []string{"streams (TCP)", "just a quorum of seeds is left"}},
+		"a silent seed, no address": {&spare, Stats{AddressGone: 9}, []string{"this machine has not had"}},
+		"cut off, and no part":      {&seat, Stats{Unheard: 9}, []string{"this seed takes no part", "it may be put back", "this node has heard nobody"}},
+		"a full disk, and no part":  {&seat, Stats{DiskFull: 9}, []string{"this seed takes no part", "it may be put back", "the disk is full"}},
 	} {
 		got := Troubles(c.authority, &c.stats)
 		if !slices.EqualFunc(got, c.told, strings.HasPrefix) {

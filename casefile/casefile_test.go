@@ -184,6 +184,14 @@ func TestTell(t *testing.T) {
 			[]string{"as nobody has answered n0 since 11:59:56.000Z"},
 			"That is by", nil,
 		},
+		"suspect for a moment": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Member.Since, f.Answered = now.Add(-500*time.Millisecond), now.Add(-700*time.Millisecond)
+			}),
+			"suspect",
+			[]string{"cannot be said yet, as it has not answered since 11:59:59.500Z only"},
+			"nobody has answered", nil,
+		},
 		"suspect, and no seed takes the report": {
 			facts(suspect, func(f *casebook.Facts) {
 				f.Seeded.Untaken = &hearsay.Untaken{ID: f.Member.ID, Name: "n3", Since: now}

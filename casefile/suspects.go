@@ -137,8 +137,12 @@ const answeredWithin = 3
 // cutOff says that no member has answered this node for long, or not since a time: what the others do it does not know.
 // "": one has.
 func (s *seeded) cutOff(since time.Time) string {
-	if !s.Answered.Before(since) && s.Now.Sub(s.Answered) <= answeredWithin*s.Period {
+	late := s.Now.Sub(s.Answered) > answeredWithin*s.Period
+	switch {
+	case !late && !s.Answered.Before(since):
 		return ""
+	case !late:
+		return fmt.Sprintf("yet, as it has not answered since %s only", exactly(since.UnixMilli()))
 	}
 	return fmt.Sprintf("as nobody has answered %s since %s", s.Teller.Name, exactly(s.Answered.UnixMilli()))
 }
