@@ -247,7 +247,7 @@ var eventKinds = [numEventKinds]struct {
 	EventMemberAway:      {"member-away", info, "A member ends and is started again, as it says; its silence is not held against it for a while", "hears that {subject} is away, and holds nothing against it for {took}", ""},
 	EventMemberBack:      {"member-back", info, "A member is back", "hears that {subject} is back", ""},
 	EventAwayOver:        {"away-over", warning, "A member is not back in time; it is probed again", "sees that {subject} is not back in time", ""},
-	EventClockOff:        {"clock-off", warning, "The clock of a seed differs", "finds a clock that differs: {text}", ""},
+	EventClockOff:        {"clock-off", warning, "A clock differs from those of the seeds", "finds a clock that differs: {text}", ""},
 	EventLogStalled:      {"log-stalled", failure, "The log of the seeds does not go on", "finds that the log does not go on: {text}", ""},
 	EventLogGoesOn:       {"log-goes-on", info, "The log of the seeds goes on", "finds that the log goes on", ""},
 	EventSeedAnswered:    {"seed-answered", info, "A seed has answered whether it lets this node in", "asks the seed at {addr} to be let in[: {outcome}][: {text}]", ""},

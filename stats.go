@@ -57,7 +57,7 @@ type Stats struct {
 	NarrowFor   float64        `json:"narrow_s" metric:"narrow_seconds" help:"For how long nothing large has got through between this node and others, though small packets do; 0: it does."`
 	Narrow      []Narrow       `json:"narrow,omitempty" metric:"members_narrow" help:"Members to which nothing large gets, though small packets do."`
 	Untaken     []Untaken      `json:"untaken,omitempty" metric:"reports_untaken" help:"Reports of members that do not answer, of this peer, that no seed takes."`
-	ClockOff    float64        `json:"clock_off_s" metric:"clock_off_seconds" help:"By how much this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree."`
+	ClockOff    float64        `json:"clock_off_s" metric:"clock_off_seconds" help:"By how much this node's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree."`
 	Streamless  []Indirect     `json:"streamless,omitempty" metric:"members_streamless" help:"Members to which no stream gets, though datagrams do." status:"datagram only=%v of the members: no streams get through to them" zero:""`
 	StreamsFail float64        `json:"streams_fail_s" metric:"streams_fail_seconds" help:"For how long no stream has got through from this node to others, though datagrams do; 0: they do."`
 	NoLargeIn   []Indirect     `json:"narrow_here,omitempty" metric:"members_narrow_here" help:"Members that say that nothing large gets from them to this node, though small packets do."`

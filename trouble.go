@@ -391,7 +391,7 @@ func TwinWords(at netip.AddrPort) string {
 	return fmt.Sprintf("another process runs with this identity at %v: this data directory is a copy, or that one's is; start one of the two with an empty directory", at)
 }
 
-// OwnClockWords says of a seed how far its clock is ahead of the right time.
+// OwnClockWords says of a node how far its clock is ahead of the right time.
 func OwnClockWords(ahead time.Duration) string {
 	return fmt.Sprintf("this machine's clock is %s those of a quorum of seeds: set it right", ClockWords(ahead))
 }

@@ -26,6 +26,10 @@ type seats struct {
 	config hearsay.Hash                // stands for this peer's list of seeds
 
 	met [hearsay.MaxSeeds]meeting // in this life
+
+	clocks    [hearsay.MaxSeeds]shownClock
+	clockTold bool // that this peer's is wrong, since it was not
+
 	// by slot: until when such questions are used up, at one in startsEvery: see noteStarts
 	startsUsed [hearsay.MaxSeeds]time.Time
 	otherSince [hearsay.MaxSeeds]time.Time // since when another key answers than is pinned
@@ -177,6 +181,7 @@ func (ss *seats) meet(now time.Time, from quota.Sender, m *core.SeatHello) {
 	if ss.pins[m.Slot].Seat.Key == m.Key {
 		ss.takeNames(m, pin.Since)
 		ss.peer.takeFounding(now, m)
+		ss.showsClock(now, m)
 		return
 	}
 	ss.peer.past.reseated[m.Slot] = m.Founded

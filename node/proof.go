@@ -80,7 +80,10 @@ func (s *Seeded) stats(stats *hearsay.Stats) {
 			stats.Rivals = len(fork.Theirs)
 		}
 	}
-	if s.seat != nil {
+	switch {
+	case s.seat != nil:
 		stats.CasesOpen, stats.ClockOff = s.seat.Open(), s.seat.ClockOff().Seconds()
+	case s.follower != nil:
+		stats.ClockOff = s.follower.ClockOff(stats.At).Seconds()
 	}
 }

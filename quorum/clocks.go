@@ -15,14 +15,12 @@ import (
 //
 //	A                        B
 //	|--- SeatHello ----------->|   every clockEvery
-//	|<--- SeatHello{Clock} ----|   A's clock, when it comes, shows as much, but for clockApart at most
+//	|<--- SeatHello{Clock} ----|   A's clock, when it comes, shows as much, but for ledger.ClockApart at most
 
 const (
-	clockEvery  = 30 * time.Second // guess: soon enough for who reads a log, and a signature each
-	clockFirst  = 20 * time.Second // after this seed has its seat: others are started, and have theirs. A guess
-	clockApart  = time.Minute      // guess: clocks that are kept right are together within a second
-	clockAnswer = 5 * time.Second  // what took longer may have waited in one that was paused, and says nothing
-	clockFor    = 3 * clockEvery   // how long an answer counts
+	clockEvery = 30 * time.Second // guess: soon enough for who reads a log, and a signature each
+	clockFirst = 20 * time.Second // after this seed has its seat: others are started, and have theirs. A guess
+	clockFor   = 3 * clockEvery   // how long an answer counts
 )
 
 // clocks finds out whose clock is wrong.
@@ -59,7 +57,7 @@ func (k *clocks) tickClocks(now time.Time) {
 			continue
 		}
 		if c.next = now.Add(clockEvery); c.at.IsZero() {
-			c.next = now.Add(clockAnswer)
+			c.next = now.Add(ledger.ClockAnswer)
 		}
 		k.seed.seats.hello(now, slot)
 	}
@@ -75,13 +73,10 @@ func (k *clocks) tickClocks(now time.Time) {
 // showsClock takes what the clock of a seed has shown just now.
 func (k *clocks) showsClock(now time.Time, m *core.SeatHello) {
 	c := &k.shown[m.Slot]
-	if m.Term != 0 && now.Sub(c.asked) <= clockAnswer {
+	if m.Term != 0 && now.Sub(c.asked) <= ledger.ClockAnswer {
 		c.at, c.ahead = now, time.UnixMilli(int64(m.Clock)).Sub(now.Round(0))
 	}
 }
-
-// together reports whether two clocks that are so far ahead show the same time.
-func together(a, b time.Duration) bool { return (a - b).Abs() <= clockApart }
 
 // rightClock gives how far the clocks on which a quorum of seeds agree are ahead of this seed's. Not known: none do.
 func (k *clocks) rightClock() (ahead time.Duration, known bool) {
@@ -91,24 +86,13 @@ func (k *clocks) rightClock() (ahead time.Duration, known bool) {
 			all = append(all, c.ahead)
 		}
 	}
-	for _, one := range all {
-		agree := 0
-		for _, other := range all {
-			if together(one, other) {
-				agree++
-			}
-		}
-		if agree >= k.seed.Needed() {
-			return one, true
-		}
-	}
-	return 0, false
+	return ledger.RightClock(all, k.seed.Needed())
 }
 
 // ClockOff is how far this seed's clock is ahead of those of a quorum, or behind where it is negative; 0: it is not,
 // or no quorum is known to agree.
 func (q *Quorum) ClockOff() time.Duration {
-	if right, known := q.clocks.rightClock(); known && !together(right, 0) {
+	if right, known := q.clocks.rightClock(); known && !ledger.ClocksAgree(right, 0) {
 		return -right
 	}
 	return 0
@@ -126,7 +110,7 @@ func (k *clocks) wrongClock(slot int) (of ledger.Mismatch) {
 	c, addr := &k.shown[slot], k.seed.cfg.Seeds[slot].Addr
 	right, known := k.rightClock()
 	switch {
-	case c.at.IsZero() || together(c.ahead, right):
+	case c.at.IsZero() || ledger.ClocksAgree(c.ahead, right):
 	case known:
 		of.Note = "its clock is " + hearsay.ClockWords(c.ahead-right) + " those of a quorum"
 		of.Text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(c.ahead-right))

@@ -131,7 +131,7 @@ func TestAnotherListStaysKnown(t *testing.T) {
 	w := followed(t, 9, 2)
 	f := w.newFollower()
 	w.Must(10*time.Second, "a peer follows", w.follows)
-	w.Run(clockFirst + clockAnswer) // they know the time of each other, and ask seldom
+	w.Run(clockFirst + ledger.ClockAnswer) // they know the time of each other, and ask seldom
 	wrong := slices.Clone(w.cfg.Seeds)
 	wrong[2].Addr = seedAddr(200)
 	w.Crash(w.Machines[1])

@@ -225,7 +225,8 @@ func (ss *seats) answer(now time.Time, p *core.Packet, m *core.SeatHello) {
 	if m.Slot == core.NoSlot {
 		// nor do they count on one that takes no part
 		answer.Founded = ss.seed.Epoch() > 0 && !ss.seed.diskCheck.unsure()
-	} else if ss.seed.replica != nil {
+	}
+	if ss.seed.replica != nil {
 		answer.Term, answer.Last, answer.Clock = ss.seed.replica.log.hard.GetTerm(), ss.seed.replica.log.end(), uint64(max(0, now.UnixMilli()))
 	}
 	ss.sendHello(p.Addr, answer, false)

@@ -33,7 +33,7 @@ type SeatHello struct {
 	Founding  hearsay.Hash    // that the sender's life takes part in (LedgerID); zero: in none yet
 	Given     *hearsay.Ruling // the newest ruling about a seat that the sender knows, if there is one
 	Unread    []byte          // received: what is in the place of Given, if that is no ruling of this version
-	Term      uint64          // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
+	Term      uint64          // in an answer of a seed: of the log, on the sender's disk; 0: it does not say
 	Last      LogPlace        // and the last entry there
 	Clock     uint64          // and what the sender's clock shows: Unix milliseconds
 	Signature hearsay.Signature
