@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -73,9 +74,11 @@ type Disk struct {
 	file     *os.File    // as db has it
 	opened   os.FileInfo // of path, when it was opened
 	identity [32]byte
-	site     site
 	origin   Origin
 	adopted  bool // the file says where it is
+
+	writing sync.Mutex // held while site, or what it says, changes
+	site    site
 }
 
 // Open opens the data directory dir of a node of the network of this name,
@@ -164,9 +167,6 @@ func (d *Disk) Commit(b *Batch) error {
 			return bucket.Put(key, value)
 		})
 	})
-	if IsFull(err) && d.notesAgain(time.Now()) {
-		d.update(func(*bolt.Tx) error { return nil }) // there is often room for that in pages that are free
-	}
 	if err == nil {
 		err = d.inPlace()
 	}

@@ -126,6 +126,8 @@ func (d *Disk) Adopt() error {
 }
 
 func (d *Disk) keepSite(closed bool) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
 	d.site.closed, d.site.wrote = closed, time.Now().UnixNano()
 	return guard(func() error { return d.db.Update(d.putSite) })
 }
@@ -137,6 +139,16 @@ func (d *Disk) putSite(tx *bolt.Tx) error {
 // update changes the file, and has it say that its node writes now, if it has not for a while. A change that fails, as
 // where the disk is full, may change the file, too.
 func (d *Disk) update(change func(tx *bolt.Tx) error) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	err := d.try(change)
+	if IsFull(err) && d.notesAgain(time.Now()) {
+		d.try(func(*bolt.Tx) error { return nil }) // there is often room for that in pages that are free
+	}
+	return err
+}
+
+func (d *Disk) try(change func(tx *bolt.Tx) error) error {
 	wrote := d.site.wrote
 	err := guard(func() error {
 		return d.db.Update(func(tx *bolt.Tx) error {
