@@ -11,7 +11,7 @@
 // to keep of a dot that is gone, and no part of any message, in any order, twice or never, does harm. A put makes one
 // dot live and those that it replaces gone; a delete only makes dots gone. Concurrent puts leave several live dots of a
 // key, its siblings; of these the one with the latest hybrid time, then of the greatest origin, is the winner. Of more
-// than 512 the oldest go, everywhere the same ones.
+// than 256 the oldest go, everywhere the same ones.
 //
 // The roots are dotted version vectors (Almeida and others, "Scalable and Accurate Causality Tracking for Eventually
 // Consistent Stores", 2014) and the anti-entropy of DottedDB (Gonçalves and others, 2017). That repair tells of ranges

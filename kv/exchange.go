@@ -180,15 +180,16 @@ func (r *Replica) liveIn(in core.SeenRange) []*object {
 // replaced makes gone what a sender has seen of a key and does not hold live.
 func (r *Replica) replaced(change *Change, m *core.Sync, key string) {
 	for _, o := range r.all(key) {
+		if !seenIn(m.Clock, o.Dot) {
+			continue
+		}
 		if _, ok := slices.BinarySearchFunc(m.Beside, o.Dot, core.CompareDots); ok {
 			continue
 		}
 		if _, ok := slices.BinarySearchFunc(m.Objects, o.Dot, func(o core.Object, d clock.Dot) int { return core.CompareDots(o.Dot, d) }); ok {
 			continue
 		}
-		if seenIn(m.Clock, o.Dot) {
-			r.drop(change, o)
-		}
+		r.drop(change, o)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	maxTime   = 1 << 62 // of a write: some two thousand years
 	// when the time of a value is over, in ms: the end of the year 9999, as JSON has four digits for it (RFC 3339)
 	maxExpires = 253_402_300_799_999
-	maxKept    = 512 // siblings of a key: of more, which so many nodes have written at once, the oldest go everywhere
+	maxKept    = 256 // siblings of a key: of more, which so many nodes have written at once, the oldest go everywhere
 )
 
 // Limits of what is seen. What many gaps cut up is not taken until an exchange has filled some.
