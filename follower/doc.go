@@ -4,6 +4,7 @@
 //
 //	follower.go   the peer as its node drives it: asking, believing
 //	seats.go      meeting seeds, and keeping the key and the life that sit in each seat
+//	clocks.go     this peer's clock beside those of the seeds
 //	rest.go       applying what is proven, a part of it in a step
 //	gathering.go  a roster that comes whole
 //	past.go       what was before its roster, and the seats by old rulings

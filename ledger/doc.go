@@ -21,6 +21,7 @@
 //	file.go      a saved ledger, read ruling by ruling
 //	verify.go    the check of a saved ledger
 //	finding.go   what that may find
+//	clocks.go    clocks that are apart
 //
 // What an entry does is a pure function of the state before it: no clock, no probe, no list of observers. Time
 // is what the entry says, a case ends by an entry, and whether evidence holds is what ballots say. So all
