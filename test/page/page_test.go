@@ -122,7 +122,8 @@ func TestPage(t *testing.T) {
 			}
 			if signal == syscall.SIGSTOP {
 				becomes(t, ctx, `!$('troubles').hidden && $('troubles').children[0].textContent.startsWith('no quorum of seeds is heard (1 of 1)')`)
-				becomes(t, ctx, `$('troubles').children[1]?.textContent.startsWith('this node has heard nobody since ')`)
+				becomes(t, ctx, `$('troubles').children[0]?.textContent.startsWith('this node has heard nobody since ')`)
+				becomes(t, ctx, `$('troubles').children[1]?.textContent.startsWith('no quorum of seeds is heard (1 of 1)')`) // which follows
 			}
 		}
 		becomes(t, ctx, `$('troubles').hidden`)
