@@ -23,6 +23,21 @@ func (m *machine) lastQuorum() string {
 	return ""
 }
 
+// tellsOfQuorums gathers, by machine, the events that say that just a quorum of seeds is left, or more again.
+func tellsOfQuorums(w *World) map[string]string {
+	told := make(map[string]string)
+	for i := range w.machines {
+		w.machines[i].twist = &twist{steps: func(_ *World, m *machine, e *core.Effects) {
+			for i := range e.Events {
+				if kind := e.Events[i].Kind; kind == hearsay.EventLastQuorum || kind == hearsay.EventQuorumSpare {
+					told[m.name] += kind.String() + " "
+				}
+			}
+		}}
+	}
+	return told
+}
+
 // A machine that is cut off, from all or from the seeds alone, blames no seed while it finds that out, nor do others.
 func TestCutOffMachineBlamesNoSeed(t *testing.T) {
 	t.Parallel()
@@ -75,16 +90,7 @@ func TestLastQuorumIsToldSoon(t *testing.T) {
 			for seed := range uint64(large(2, 6)) {
 				const lasts = time.Minute
 				w := newScenario(t, 8, fmt.Sprintf("at %v %s\nat %v %s", begins, test.breaks, begins+lasts, test.mends), func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
-				told := make(map[string]string)
-				for i := range w.machines {
-					w.machines[i].twist = &twist{steps: func(w *World, m *machine, e *core.Effects) {
-						for i := range e.Events {
-							if kind := e.Events[i].Kind; kind == hearsay.EventLastQuorum || kind == hearsay.EventQuorumSpare {
-								told[m.name] += kind.String() + " "
-							}
-						}
-					}}
-				}
+				told := tellsOfQuorums(w)
 				w.RunUntil(begins)
 				clear(told) // seeds that started late
 				w.RunUntil(begins + test.within)
@@ -154,16 +160,7 @@ func TestANewLeadIsNoSpareSeed(t *testing.T) {
 		for short := range 3 {
 			ends := again + time.Duration(10+3*short)*100*time.Millisecond
 			w := newScenario(t, 8, fmt.Sprintf("at %v loss-streams 1 s2\nat %v %s 1 s1\nat %v %s 0 s1\nat %v loss-streams 0 s2", begins, again, fault, ends, fault, heals), withSeeds(3))
-			told := make(map[string]string)
-			for i := range w.machines {
-				w.machines[i].twist = &twist{steps: func(w *World, m *machine, e *core.Effects) {
-					for i := range e.Events {
-						if kind := e.Events[i].Kind; kind == hearsay.EventLastQuorum || kind == hearsay.EventQuorumSpare {
-							told[m.name] += kind.String() + " "
-						}
-					}
-				}}
-			}
+			told := tellsOfQuorums(w)
 			w.RunUntil(begins)
 			clear(told)
 			w.RunUntil(again)
