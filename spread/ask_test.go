@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/kv"
 )
 
 // Nodes whose pings come, and that answer no question, keep a node from asking no other: that is asked as soon as one
@@ -47,5 +48,15 @@ func TestThoseThatDoNotAnswerAreNoHindrance(t *testing.T) {
 	pass(0)
 	if asked[20] == 0 {
 		t.Error("the one that answers is not asked")
+	}
+
+	if err := s.Put(now, kv.Write{Key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	before := asked[10]
+	s.Linked(hearsay.NodeID{10}) // it is back
+	pass(answerIn)
+	if pass(askEvery); asked[10] == before {
+		t.Error("one that did not answer before is not asked once it is linked")
 	}
 }

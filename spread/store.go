@@ -421,9 +421,12 @@ func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
 	}
 }
 
-// Linked has a new neighbor asked, as it may hold what this node lacks. Where nothing is held here, a neighbor that
-// holds something asks.
+// Linked has a new neighbor asked, as it may hold what this node lacks, and answers now if it did not before. Where
+// nothing is held here, a neighbor that holds something asks.
 func (s *Store) Linked(id hearsay.NodeID) {
+	if i := s.inVain(id); i >= 0 {
+		s.vain = slices.Delete(s.vain, i, i+1)
+	}
 	if s.replica.Hash() != (core.Sum{}) && len(s.met) < metMost && !slices.Contains(s.met, id) {
 		s.met = append(s.met, id)
 	}
