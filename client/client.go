@@ -154,7 +154,8 @@ func (c *Client) send(ctx context.Context, patience time.Duration, method, path 
 	began := time.Now()
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return nil, c.explain(err, min(cmp.Or(patience, decideTimeout), max(time.Since(began).Round(time.Millisecond), time.Millisecond)))
+		waited := max(time.Since(began).Round(time.Millisecond), time.Millisecond)
+		return nil, c.explain(err, min(waited, cmp.Or(patience, decideTimeout)))
 	}
 	if answer.StatusCode/100 != 2 {
 		defer answer.Body.Close()
