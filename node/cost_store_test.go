@@ -70,9 +70,10 @@ func (w *costWorld) lastPart(n *costNode, values int) (*core.Fetch, *core.Part) 
 	}
 }
 
-// inTurn is a message with values of two keys in turn, none of which has seen another.
+// inTurn is a message with as many values as one may have, of two keys in turn, none of which has seen another. Each
+// takes the place of one that is kept: twice the changes of other messages.
 func (w *costWorld) inTurn() *core.Sync {
-	objects := w.writes(200, 1)
+	objects := w.writes(core.MaxObjects, 1)
 	m := &core.Sync{Asks: true, Live: []core.LiveRange{{SeenRange: core.SeenRange{
 		Origin: objects[0].Dot.Origin, Range: clock.Range{Low: objects[0].Dot.Counter, High: objects[len(objects)-1].Dot.Counter},
 	}}}}
@@ -169,7 +170,7 @@ func costlyStore() []costly {
 			crowded[n] = true
 		}, packet: func(w *costWorld, _ *costNode) *core.Packet {
 			return &core.Packet{Body: w.inTurn()}
-		}, packets: passed, bytes: passedBytes},
+		}, packets: passed, bytes: passedBytes, step: 3 * costStep},
 		{kind: "Sync", contents: "ranges of one with many gaps", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
 			origin := clock.Origin{0xc4, byte(w.random.Uint32()), byte(w.random.Uint32())}
 			return &core.Packet{Body: w.apart(origin, 1)}
