@@ -39,7 +39,8 @@ func (s *Store) share(m, reply *core.Sync) {
 	shares := divided(lacks, len(s.giving))
 	reply.Of, s.shared = shares[0][:min(len(shares[0]), core.MaxOf)], true // the rest comes in the end
 	for i, p := range addrs {
-		p.Body = s.replica.Ask(shares[i+1]...)
+		of := shares[i+1]
+		p.Body = &core.Sync{Asks: true, Clock: reply.Clock, Of: of[:min(len(of), core.MaxOf)]}
 		s.stats.StoreAsks++
 		s.out.Send = append(s.out.Send, p)
 	}
