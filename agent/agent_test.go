@@ -554,14 +554,17 @@ func BenchmarkReceivePing(b *testing.B) {
 func TestTwinStops(t *testing.T) {
 	t.Parallel()
 	t.Run("open", func(t *testing.T) {
+		t.Parallel()
 		other := start(t, quick("other"))
 		stopOneTwin(t, other, quick("twin", addrOf(other)), false)
 	})
 	t.Run("one advertised address", func(t *testing.T) {
+		t.Parallel()
 		other := start(t, quick("other"))
 		stopOneTwin(t, other, quick("twin", addrOf(other)), true)
 	})
 	t.Run("with seeds", func(t *testing.T) {
+		t.Parallel()
 		n := newSeededNet(t, 1)
 		n.start("other")
 		stopOneTwin(t, n.peers[0], n.peer("twin"), false)

@@ -31,10 +31,10 @@ import (
 	"hearsay/web"
 )
 
-// The scripts wait for real processes most of the time: twice as many as there are cores run at
+// The scripts wait for real processes most of the time: four times as many as there are cores run at
 // once, unless -parallel says otherwise.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){"hearsay": main})
 }
 

@@ -50,6 +50,7 @@ func squat(t *testing.T, addr string) (held int) {
 // A process that has listened at the address of a seed while that was stopped holds the streams that others have
 // dialled to it: a seed that is started there with an empty directory gets its seat all the same, and is heard.
 func TestSeedIsHeardAfterAnotherHasListenedThere(t *testing.T) {
+	briefly(t)
 	w := start(t, 3, fewPeers)
 	seeds := w.seedsOf()
 	stopped := seeds[1]
