@@ -19,7 +19,7 @@ const (
 	reflectBytes = 48 << 10
 	reflectFor   = 15 * time.Second
 	reflectShort = 5 * time.Second // besides others: the members are looked for in the first seconds
-	reflectMost  = 3 // bytes for each
+	reflectMost  = 3               // bytes for each
 	reflectPeers = 8
 )
 
