@@ -159,6 +159,8 @@ const (
 	// No seed takes this peer's report of the subject: Addr of the one that was asked last, Text says since when, and why.
 	EventUntaken
 	EventTaken // that is over for all of its reports
+	// An operator has asked the seeds through this node that the subject be out: Epoch of the stay.
+	EventRemovalAsked
 	numEventKinds
 )
 
@@ -262,6 +264,7 @@ var eventKinds = [numEventKinds]struct {
 	EventApartOver:       {"apart-over", info, "It is no longer so that this node is in by a ledger that is not the seeds'", "no longer finds that its ledger is not the seeds'", ""},
 	EventUntaken:         {"untaken", warning, "No seed takes this node's report of a member", "finds that no seed takes its report of {subject} since {text}", ""},
 	EventTaken:           {"taken", info, "It is no longer so that no seed takes this node's reports", "no longer finds that no seed takes its reports", ""},
+	EventRemovalAsked:    {"removal-asked", warning, "An operator asks the seeds to remove a member", "is asked by an operator to have {subject} removed", ""},
 	EventComesHere:       {"comes-here", info, "It is no longer so that not all that a member sends gets to this node", "finds of {subject}: {text}", ""},
 }
 

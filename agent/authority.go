@@ -11,6 +11,7 @@ import (
 	"hearsay/casebook"
 	"hearsay/casefile"
 	"hearsay/internal/core"
+	"hearsay/node"
 	"hearsay/store"
 )
 
@@ -287,7 +288,7 @@ func (a *Agent) askOnce(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome
 	caller := netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.callers.Add(1)))
 	answered, done := a.loop.callers.await(caller)
 	defer done()
-	if !a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Ask(now, caller, stay)) }) {
+	if !a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Ask(now, caller, stay, node.AskedByOperator)) }) {
 		return hearsay.Outcome{}, a.ended()
 	}
 	select {

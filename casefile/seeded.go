@@ -160,7 +160,7 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 	if !opened && r.Kind == hearsay.RulingRemove && len(r.Ballots) > 0 {
 		steps = append(steps, hearsay.Step{
 			At: casebook.Moment(r.Ballots[0].At).Add(-time.Millisecond), Kind: hearsay.EventCaseOpened.String(), By: "the seeds",
-			Text: s.removalWords(r.Rule, r.Brought, r.Stay.Epoch, q), Detail: caseWords(r.Case) + ", before the first ballot",
+			Text: s.removalWords(r.Rule, r.Brought, r.Stay.Epoch, q, s.askedWords(r.Case)), Detail: caseWords(r.Case) + ", before the first ballot",
 		})
 	}
 	for i := range r.Ballots {
@@ -174,6 +174,9 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 	case hearsay.RulingRemove:
 		step.Text = fmt.Sprintf("ruled: the stay of %s since epoch %d is over with epoch %d: %d of %s found it unreachable themselves; %d were needed",
 			s.Member.Name, r.Stay.Epoch, r.Epoch, len(r.Ballots), q.of(), q.needed)
+		if r.Rule == hearsay.RuleTrial {
+			step.Detail += ", asked for " + s.askedWords(r.Case)
+		}
 	case hearsay.RulingLeave:
 		step.By = s.Member.Name
 		step.Text = fmt.Sprintf("the stay of %s since epoch %d is over with epoch %d, by its own signed word", s.Member.Name, r.Stay.Epoch, r.Epoch)
@@ -184,11 +187,24 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 	return append(steps, step)
 }
 
+// askedWords says which node has brought a case without evidence: the log of the seeds names it, and no ruling does. A
+// node that an operator has asked brings it in its own name.
+func (s *seeded) askedWords(c hearsay.CaseID) string {
+	at := slices.IndexFunc(s.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventCaseOpened && e.Case == c })
+	switch {
+	case at < 0:
+		return "by an operator, or a node of an earlier program; which node was asked is not known here"
+	case s.Events[at].By.IsZero():
+		return "by a node of an earlier program, or in its words by hand"
+	}
+	return "by an operator at " + s.by(&s.Events[at])
+}
+
 // removalWords says by which rule a removal is tried, and how many of which nodes must
 // agree.
-func (s *seeded) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch, q quorum) string {
+func (s *seeded) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch, q quorum, asked string) string {
 	t, source := s.timing()
-	brought := "reported without evidence (rule: trial)"
+	brought := "reported without evidence, " + asked + " (rule: trial)"
 	wait := t.ShortTrial
 	alone := ", and none may reach it"
 	switch {
@@ -233,7 +249,7 @@ func (s *seeded) seededStep(e *hearsay.Event) hearsay.Step {
 	name := s.Member.Name
 	switch e.Kind {
 	case hearsay.EventCaseOpened:
-		step.Text = s.removalWords(e.Rule, e.Evidence, e.Epoch, quorum{needed, seeds})
+		step.Text = s.removalWords(e.Rule, e.Evidence, e.Epoch, quorum{needed, seeds}, s.askedWords(e.Case))
 		if casebook.OfAdmission(e) {
 			t, _ := s.timing() // only seeds see it happen
 			step.By = name
@@ -255,6 +271,8 @@ func (s *seeded) seededStep(e *hearsay.Event) hearsay.Step {
 		step.Text += "; that goes to the seeds, if a quorum of them is heard"
 	case hearsay.EventMemberSuspected:
 		step.Text += "; it is not routed to, and a member still"
+	case hearsay.EventRemovalAsked:
+		step.By, step.Text = "an operator", fmt.Sprintf("an operator asked at %s that %s be removed", s.Teller.Name, name)
 	case hearsay.EventBarred:
 		step.Text = fmt.Sprintf("%s was barred by an operator: it is not admitted any more. Why: %s", name, orNothing(e.Text))
 	case hearsay.EventLifted:

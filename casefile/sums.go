@@ -106,7 +106,7 @@ func (s *seeded) broughtWords(r *casebook.Ruling) string {
 		t, _ := s.timing()
 		return fmt.Sprintf("It had not answered a seed's own probes for %s as a suspect, or for %s, so that seed brought it before the others itself, whatever its observers said (rule: watch). ", s.shortTrial(), t.SilentFor)
 	case r.Evidence.IsZero():
-		return "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
+		return fmt.Sprintf("It was reported without evidence, %s, so only what the seeds saw themselves counted. ", s.askedWords(r.Case))
 	case r.Rule == hearsay.RuleTimeout:
 		return "When its suspicion ran out it was reported without a majority of its observers; this node has only the hash of what they said, a seed has that. "
 	}

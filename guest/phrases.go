@@ -105,7 +105,7 @@ func (p *Phrases) ofSeed(e *hearsay.Event) string {
 		case e.Epoch > 0:
 			remember(p.cases, e.Case, voting{at: at}, phrasesHeld)
 			by := p.addr // of a report of an operator, or that does not name its reporter
-			if !e.By.IsZero() {
+			if !e.By.IsZero() && e.By != p.own {
 				by = p.where(e.By)
 			}
 			return fmt.Sprintf(dialect.PhraseReport, at, by)

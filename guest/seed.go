@@ -11,6 +11,7 @@ import (
 	"hearsay"
 	"hearsay/dialect"
 	"hearsay/internal/core"
+	"hearsay/node"
 	"hearsay/quota"
 )
 
@@ -222,7 +223,7 @@ func (s *seed) report(r *dialect.DeadReport, from netip.AddrPort) preparing {
 			ever := s.Node.Addresses().EverAt(r.Peer)
 			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: ever, Unknown: !ever, Quorum: authority.Quorum}
 		}
-		return s.Node.Ask(now, from, m.Stay), nil
+		return s.Node.Ask(now, from, m.Stay, node.AskedByGuest), nil
 	}
 }
 

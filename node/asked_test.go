@@ -1,10 +1,12 @@
 package node_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"hearsay"
+	"hearsay/node"
 )
 
 // A word without evidence opens a case, and what the observers have signed opens another in its place. What asked
@@ -19,7 +21,7 @@ func TestAskedThatAnotherCaseDecides(t *testing.T) {
 	}
 	w.down[dead] = true
 	w.run(300 * time.Millisecond)
-	w.carry(1, w.nodes[1].Ask(w.now, addr(100), stay))
+	w.carry(1, w.nodes[1].Ask(w.now, addr(100), stay, node.AskedByOperator))
 	w.run(5 * time.Second)
 	file := w.why(1, w.nodes[dead].Self().Name)
 	if !inOrder(file, "case-opened", "case-aborted", "case-opened", "ruled") {
@@ -28,4 +30,72 @@ func TestAskedThatAnotherCaseDecides(t *testing.T) {
 	if len(w.told) != 1 || w.told[0].Code != hearsay.OutcomePending && w.told[0].Code != hearsay.OutcomeDone {
 		t.Errorf("told %+v", w.told)
 	}
+}
+
+// What an operator has asked for is told as that, with the node that was asked, on all seeds; what a guest has brought
+// is no operator's.
+func TestWhyTellsThatAnOperatorAsked(t *testing.T) {
+	for by, words := range map[node.Asker]string{
+		node.AskedByOperator: "by an operator at n1", node.AskedByGuest: "by a node of an earlier program",
+	} {
+		w := newSeededNetwork(t, 1)
+		w.run(6 * time.Second)
+		const dead = testSeeds
+		name := w.nodes[dead].Self().Name
+		stay, err := w.nodes[1].StayOf(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.down[dead] = true
+		for range 3 { // a command asks again while it waits
+			w.carry(1, w.nodes[1].Ask(w.now, addr(100), stay, by))
+			w.run(time.Second)
+		}
+		w.run(4 * time.Second)
+		for teller := range testSeeds {
+			file := w.why(teller, name)
+			contains(t, "the summary", file.Summary, "reported without evidence, "+words)
+			asked := 0
+			for _, step := range file.Steps {
+				switch step.Kind {
+				case hearsay.EventRemovalAsked.String():
+					asked++
+					contains(t, "the operator's word", step.By+": "+step.Text, "an operator: an operator asked at n1 that "+name+" be removed")
+				case hearsay.EventCaseOpened.String():
+					contains(t, "the case", step.Text, words)
+				case hearsay.EventRuled.String():
+					if strings.Contains(step.Text, "is over with") {
+						contains(t, "the ruling", step.Detail, words)
+					}
+				}
+			}
+			if want := teller == 1 && by == node.AskedByOperator; (asked == 1) != want || asked > 1 {
+				t.Errorf("n%d tells %d times that an operator asked there (asked by %d)", teller, asked, by)
+			}
+		}
+	}
+}
+
+// An operator may ask a peer, which asks a seed in its own name.
+func TestWhyTellsThatAnOperatorAskedAPeer(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(6 * time.Second)
+	const dead, asked = testSeeds, testSeeds + 1
+	stay, err := w.nodes[asked].StayOf(w.nodes[dead].Self().Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.down[dead] = true
+	w.carry(asked, w.nodes[asked].Ask(w.now, addr(100), stay, node.AskedByOperator))
+	w.run(time.Second)
+	if file := w.why(asked, w.nodes[dead].Self().Name); !inOrder(file, "removal-asked") {
+		t.Errorf("the peer tells %v", kinds(file))
+	}
+	for _, step := range w.why(0, w.nodes[dead].Self().Name).Steps {
+		if step.Kind == hearsay.EventCaseOpened.String() {
+			contains(t, "the case", step.Text, "reported without evidence, by an operator at n4")
+			return
+		}
+	}
+	t.Error("no case was opened")
 }

@@ -490,7 +490,7 @@ func TestWhyNamesWhoHasReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.carry(1, w.nodes[1].Ask(w.now, addr(9), stay)) // an operator's word is the seed's that takes it
+	w.carry(1, w.nodes[1].Ask(w.now, addr(9), stay, node.AskedByOperator)) // its word is the seed's that takes it
 	w.run(time.Second)
 	if file := w.why(1, "n3"); !inOrder(file, "case-opened") {
 		t.Errorf("an operator's word opens no case: %v", kinds(file))
@@ -532,7 +532,7 @@ func TestWhyTellsOfAborts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.carry(1, w.nodes[1].Ask(w.now, addr(4), m))
+	w.carry(1, w.nodes[1].Ask(w.now, addr(4), m, node.AskedByOperator))
 	w.run(5 * time.Second)
 	file = w.why(1, "n3")
 	contains(t, "reported, and answering", file.Verdict+file.Summary+file.Nearest, "alive", "A case against it ended without a ruling: a seed reaches it", "had 2 of 3 seeds found it unreachable")

@@ -53,11 +53,11 @@ func TestAsksAreBounded(t *testing.T) {
 	}
 	caller := netip.AddrPortFrom(netip.IPv6Unspecified(), 1)
 	n.DiskWaits(waitsMost+1, now)
-	if told := answerOf(t, n.Ask(now, caller, hearsay.Stay{ID: hearsay.NodeID{9}}), caller); told.Code != hearsay.OutcomeWait || told.Text != "the disk of this seed does not keep up" {
+	if told := answerOf(t, n.Ask(now, caller, hearsay.Stay{ID: hearsay.NodeID{9}}, AskedByGuest), caller); told.Code != hearsay.OutcomeWait || told.Text != "the disk of this seed does not keep up" {
 		t.Errorf("told %+v while its disk is behind", told)
 	}
 	n.DiskWaits(0, now)
-	if told := answerOf(t, n.Ask(now, caller, hearsay.Stay{ID: hearsay.NodeID{9}}), caller); told.Text == "the disk of this seed does not keep up" {
+	if told := answerOf(t, n.Ask(now, caller, hearsay.Stay{ID: hearsay.NodeID{9}}, AskedByGuest), caller); told.Text == "the disk of this seed does not keep up" {
 		t.Errorf("told %+v once its disk keeps up", told)
 	}
 }

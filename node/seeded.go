@@ -60,7 +60,11 @@ type Seeded struct {
 	spare      spare
 	earlyTill  time.Time     // until then what is not heard is no trouble: see earlyFor
 	ended      hearsay.Epoch // by which the last stay of this peer was over; 0: none is, in this life
-	began      time.Time     // of this life
+	operator   struct {      // what an operator has asked here last
+		stay hearsay.Stay
+		at   time.Time
+	}
+	began time.Time // of this life
 }
 
 // earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it
@@ -264,10 +268,37 @@ func (s *Seeded) pinged(now time.Time, from hearsay.NodeID, class quota.Class, s
 	}
 }
 
-// Ask asks the seeds that a stay be over, without evidence, in the word of an operator or a guest, neither of which can
-// sign. What comes of it is an Outcome that goes by stream to the address from which that is asked.
-func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *core.Effects {
+// Asker is what asks a node that a stay be over. Neither kind can sign.
+type Asker uint8
+
+// The askers. A seed that is asked by an operator answers for it with its own name, and so does a peer; a guest is
+// nobody.
+const (
+	AskedByOperator Asker = iota + 1
+	AskedByGuest          // or by anything else that speaks an earlier program's lines
+)
+
+// askedAgain is how long an operator's question counts as the same one: a command asks again while it waits. A guess.
+const askedAgain = 10 * time.Second
+
+// noteOperator tells once that an operator has asked here for a removal.
+func (s *Seeded) noteOperator(now time.Time, stay hearsay.Stay, out *core.Effects) {
+	last := &s.operator
+	if same := last.stay == stay && now.Sub(last.at) < askedAgain; !same {
+		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventRemovalAsked, Subject: stay.ID, Epoch: stay.Epoch})
+	}
+	last.stay, last.at = stay, now
+}
+
+// Ask asks the seeds that a stay be over, without evidence. What comes of it is an Outcome that goes by stream to the
+// address from which that is asked.
+func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay, by Asker) *core.Effects {
 	n.begin(now)
+	report := quorum.Report{Stay: stay}
+	if by == AskedByOperator {
+		report.By = n.id
+		n.seeded.noteOperator(now, stay, n.out)
+	}
 	switch s := &n.seeded; {
 	case s.petitions != nil:
 		s.petitions.Ask(now, from, stay)
@@ -275,7 +306,7 @@ func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *core.
 		n.stats.Drops[hearsay.DropQueueFull]++
 		n.requests.answer(now, from, hearsay.RulingRemove, stay, hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the disk of this seed does not keep up"})
 	default:
-		n.requests.answer(now, from, hearsay.RulingRemove, stay, s.seat.Report(now, &quorum.Report{Stay: stay}))
+		n.requests.answer(now, from, hearsay.RulingRemove, stay, s.seat.Report(now, &report))
 	}
 	return n.settle(now)
 }

@@ -249,7 +249,7 @@ func (r *requests) unfit(c *hearsay.Claim) hearsay.Why {
 // Report is what is brought against a member.
 type Report struct {
 	Stay     hearsay.Stay      // epoch 0: whatever stay the node has, as old peers report
-	By       hearsay.NodeID    // who reports it; zero if nobody knows, or an operator
+	By       hearsay.NodeID    // which node reports it, or was asked to by an operator; zero: not known, as of guests
 	Evidence *hearsay.Evidence // nil: none, so that only the seeds' own probes count
 }
 

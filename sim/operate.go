@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/node"
 )
 
 // This file is what operators do to machines, and what befalls their disks:
@@ -203,7 +204,7 @@ func (o *operator) asked(r *request) (done bool) {
 			return true // it is out
 		}
 		w.counts.Asked++
-		asks, done = func(now time.Time) *core.Effects { return seed.node.Ask(now, operatorAddr, stay) }, true
+		asks, done = func(now time.Time) *core.Effects { return seed.node.Ask(now, operatorAddr, stay, node.AskedByOperator) }, true
 	}
 	w.advance(seed, asks)
 	return done
