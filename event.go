@@ -161,6 +161,9 @@ const (
 	EventTaken // that is over for all of its reports
 	// An operator has asked the seeds through this node that the subject be out: Epoch of the stay.
 	EventRemovalAsked
+	// New writers of the store are refused, as Count lives of writers are known, the most there may be: Text.
+	EventWritersFull
+	EventWritersRoom // that is over
 	numEventKinds
 )
 
@@ -265,6 +268,8 @@ var eventKinds = [numEventKinds]struct {
 	EventUntaken:         {"untaken", warning, "No seed takes this node's report of a member", "finds that no seed takes its report of {subject} since {text}", ""},
 	EventTaken:           {"taken", info, "It is no longer so that no seed takes this node's reports", "no longer finds that no seed takes its reports", ""},
 	EventRemovalAsked:    {"removal-asked", warning, "An operator asks the seeds to remove a member", "is asked by an operator to have {subject} removed", ""},
+	EventWritersFull:     {"writers-full", warning, "New writers of the store are refused: as many are known as may be", "takes no new writer of the store: {count} are known", ""},
+	EventWritersRoom:     {"writers-room", info, "It is no longer so that new writers of the store are refused", "takes new writers of the store again", ""},
 	EventComesHere:       {"comes-here", info, "It is no longer so that not all that a member sends gets to this node", "finds of {subject}: {text}", ""},
 }
 

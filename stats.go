@@ -85,6 +85,8 @@ type Stats struct {
 	StoreValues  int     `json:"store_values" metric:"store_values" help:"Values held in the store: keys, and each sibling once more." status:"store=%v values"`
 	StoreBytes   int     `json:"store_bytes" metric:"store_bytes" help:"Bytes of the keys and values held in the store." status:"store= (%v bytes)"`
 	StoreWriters int     `json:"store_writers" metric:"store_writers" help:"Lives of nodes of which writes are known." status:"store=, of %v writers"`
+	StoreRefuses float64 `json:"store_refuses_writers_s" metric:"store_refuses_writers_seconds" help:"For how long this node has refused what writes that it does not know, as it knows as many as it may; 0: it has not." zero:"" status:"store=; REFUSES NEW WRITERS for %v"`
+	StoreLives   []Lives `json:"store_lives,omitempty" metric:"store_many_lives" help:"While new writers are refused: nodes of which the most lives are known."`
 	StoreCatchUp float64 `json:"store_catch_up_s" metric:"store_catch_up_seconds" help:"For how long this node, since it came in, has been catching up with the store of others; 0: it has." zero:"" status:"store=; CATCHES UP for %v"`
 	StoreLacks   uint64  `json:"store_lacks" metric:"store_lacks" help:"Writes that this node lacked of another while it caught up, as of their last comparison." zero:"" status:"store=, %v writes are missing"`
 	StoreWrites  uint64  `json:"store_writes" metric:"store_writes_total" help:"Records that were written at this node." status:"store=; %v written here"`
@@ -125,6 +127,14 @@ type Indirect struct {
 	Name  string         `json:"name"`
 	Addr  netip.AddrPort `json:"addr"`
 	Since time.Time      `json:"since"`
+}
+
+// Lives is how many lives of one node's data directory are known as writers of the store. A member may have made them
+// up, and not the one whose they are said to be.
+type Lives struct {
+	ID    NodeID `json:"id,omitzero"` // zero: of nodes that are no members
+	Name  string `json:"name,omitempty"`
+	Lives int    `json:"lives"`
 }
 
 // Narrow is a member to which no packet gets that is longer than some.

@@ -152,6 +152,7 @@ var troubles = [...]trouble{
 	{"narrow-in", (*Stats).narrowInWords, []string{"narrow"}},
 	{"streams-in", (*Stats).streamsInWords, []string{"streams"}},
 	{"untaken", (*Stats).untakenWords, nil},
+	{"writers", (*Stats).writersWords, nil},
 	{"twin", (*Stats).twinWords, nil},
 	{"copied", (*Stats).copiedWords, []string{"twin"}},
 	{"overwritten", (*Stats).overwrittenWords, nil},
@@ -384,6 +385,25 @@ func (u *Untaken) Words() string {
 		return fmt.Sprintf("%s: the seed at %v answers %q", since, u.Seed, why)
 	}
 	return fmt.Sprintf("%s: the seed at %v cannot be asked (%s)", since, u.Seed, why)
+}
+
+// writersWords says that the store takes no new writers, and whose lives it knows instead.
+func (s *Stats) writersWords() string {
+	if s.StoreRefuses <= 0 {
+		return ""
+	}
+	text := s.lasting(s.StoreRefuses, "the store takes no new writer since %s: ") +
+		fmt.Sprintf("%d are known here, and store.writers allows no more; what others write may be missing here", s.StoreWriters)
+	if len(s.StoreLives) == 0 {
+		return text + ": raise store.writers on all nodes"
+	}
+	return text + ". Of these are " + first(len(s.StoreLives), func(i int) string {
+		l := &s.StoreLives[i]
+		if l.ID.IsZero() {
+			return fmt.Sprintf("%d of nodes that are no members", l.Lives)
+		}
+		return fmt.Sprintf("%d in the name of %s (id %s)", l.Lives, l.Name, l.ID.Short())
+	}) + ", which a member may have made up: find it, have it leave or removed, and bar it; or raise store.writers on all nodes"
 }
 
 // TwinWords says of a node that another process has its identity.

@@ -45,6 +45,18 @@ func WriterOf(node hearsay.NodeID) Writer { return Writer(node[:nodeBytes]) }
 
 func writerOf(origin clock.Origin) Writer { return Writer(origin[:nodeBytes]) }
 
+// WritersFull reports whether as many origins are known as may be: what another one writes is refused.
+func (r *Replica) WritersFull() bool { return len(r.origins) >= r.cfg.MaxOrigins }
+
+// Lives counts the origins of each node that are known.
+func (r *Replica) Lives() map[Writer]int {
+	lives := make(map[Writer]int)
+	for _, o := range r.origins {
+		lives[writerOf(o.id)]++
+	}
+	return lives
+}
+
 // Over is an origin that writes no more, and that has no live dot.
 type Over struct {
 	Origin clock.Origin

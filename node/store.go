@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -73,10 +75,38 @@ func (g *Gossip) measureStore(stats *hearsay.Stats) {
 	if r := g.Replica(); r != nil {
 		stats.StoreValues, stats.StoreBytes = r.Len()
 		stats.StoreWriters = len(r.Seen().Origins())
+		if since := g.store.RefusesWriters(); !since.IsZero() {
+			stats.StoreRefuses, stats.StoreLives = max(stats.At.Sub(since), 1).Seconds(), g.manyLives(r)
+		}
 		if c := &g.catchUp; !c.began.IsZero() {
 			stats.StoreCatchUp, stats.StoreLacks = max(stats.At.Sub(c.began), 1).Seconds(), c.lacks
 		}
 	}
+}
+
+// livesMany is of how many lives a node's are told where new writers are refused: a data directory begins another when
+// it was set back, and then seldom. A guess.
+const livesMany = 16
+
+// manyLives gives the nodes with the most lives in the store, the most first; those of no member count as one node.
+func (g *Gossip) manyLives(r *kv.Replica) (many []hearsay.Lives) {
+	strangers := hearsay.Lives{}
+	lives := r.Lives()
+	for _, m := range g.roster.All(nil) {
+		id := kv.WriterOf(m.ID)
+		if n := lives[id]; n >= livesMany {
+			many = append(many, hearsay.Lives{ID: m.ID, Name: m.Name, Lives: n})
+		}
+		delete(lives, id)
+	}
+	for _, n := range lives { // order does not matter: it is a sum
+		strangers.Lives += n
+	}
+	if strangers.Lives >= livesMany {
+		many = append(many, strangers)
+	}
+	slices.SortFunc(many, func(a, b hearsay.Lives) int { return cmp.Or(b.Lives-a.Lives, a.ID.Compare(b.ID)) })
+	return many
 }
 
 // writers are the nodes that may write by the ledger at an epoch.

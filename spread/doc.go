@@ -28,6 +28,10 @@
 //	|--- Fetch --------------->|   and so on: see core.Parts
 //	|<------------------ Part -|
 //
+// # What is refused
+//
+// Where as many writers are known as may be, that is told (writers.go).
+//
 // # What goes where
 //
 // What relays the updates of others promises nothing durable, and goes to Now. An update of this node's own, and each

@@ -2,6 +2,7 @@ package spread
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -123,6 +124,7 @@ type Store struct {
 	renewAt  time.Time // not before, because of what others say
 
 	syncs, updates *quota.Quota
+	refused        refused
 }
 
 // New makes the store of a node, of what earlier lives kept.
@@ -203,6 +205,9 @@ func (s *Store) Watch() { s.watched = true }
 // Put writes: see kv.Replica.Put.
 func (s *Store) Put(now time.Time, writes ...kv.Write) error {
 	update, change, err := s.replica.Put(now, writes...)
+	if errors.Is(err, hearsay.ErrWriters) {
+		s.refusedWriter(now)
+	}
 	if err != nil || update == nil {
 		return err
 	}
@@ -348,8 +353,11 @@ func (s *Store) took(now time.Time, result *kv.Result) {
 	case kv.Taken, kv.Incomplete: // an exchange mends that
 	case kv.Malformed:
 		s.stats.Drops[hearsay.DropMalformed]++
-	case kv.Full, kv.Origins, kv.Gaps:
+	case kv.Full, kv.Gaps:
 		s.stats.Drops[hearsay.DropTableFull]++
+	case kv.Origins:
+		s.stats.Drops[hearsay.DropTableFull]++
+		s.refusedWriter(now)
 	}
 	s.changed(now, &result.Change)
 	switch {
@@ -368,6 +376,7 @@ func (s *Store) renew(now time.Time) {
 	updates, change, err := s.replica.Renew(now, origin)
 	if err != nil {
 		s.stats.Drops[hearsay.DropTableFull]++
+		s.refusedWriter(now)
 		return
 	}
 	s.origin, s.reserved, s.kept = origin, 0, false
@@ -474,6 +483,7 @@ func (s *Store) Tick(now time.Time) {
 		s.forgetAt = now.Add(max(forgetLeast, min(forgetting, s.cfg.Forget/8)))
 		change := s.replica.Forget(now)
 		s.changed(now, &change)
+		s.lookForRoom(now)
 	}
 	if !s.turnAt.IsZero() && !now.Before(s.turnAt) {
 		s.compare(now)

@@ -44,6 +44,8 @@ type node struct {
 	sent  int // bytes
 	disk  testkit.Disk
 	told  map[string]hearsay.KeyChange
+
+	events []hearsay.EventKind // that are none of keys
 }
 
 type flight struct {
@@ -119,7 +121,11 @@ func (w *world) carryOut(m *node) {
 		}
 	}
 	for _, e := range m.out.Events {
-		m.told[e.Change.Key] = *e.Change
+		if e.Change != nil {
+			m.told[e.Change.Key] = *e.Change
+		} else {
+			m.events = append(m.events, e.Kind)
+		}
 	}
 	m.out.Reset()
 }
