@@ -80,7 +80,8 @@ var figures = []struct{ name, path string }{
 const agreedAfter = "time_s" // of it the time after the run's length
 
 func newSimDiff() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "diff BINARY",
 		Short: "Run some simulations by another version of hearsay too, and show both",
 		Long: `Run a fixed set of simulations by this program and by another version of it, and
@@ -97,9 +98,11 @@ make sim-diff BASE=revision builds the other one and removes it again.`,
 			if err := checkVersion(cmd, args[0]); err != nil {
 				return err
 			}
-			return compareVersions(cmd, args[0], self)
+			return compareVersions(cmd, args[0], self, asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, a line for each simulation")
+	return cmd
 }
 
 // checkVersion sees whether a program is a version of this one that simulates
@@ -121,7 +124,7 @@ func checkVersion(cmd *cobra.Command, binary string) error {
 
 // compareVersions leaves nothing behind, also if it is interrupted or nobody
 // reads any more what it writes, as with "| head".
-func compareVersions(cmd *cobra.Command, base, self string) error {
+func compareVersions(cmd *cobra.Command, base, self string, asJSON bool) error {
 	signal.Ignore(syscall.SIGPIPE) // a write fails then, and does not end the process
 	ctx, stop := untilInterrupted(cmd)
 	defer stop()
@@ -149,7 +152,9 @@ func compareVersions(cmd *cobra.Command, base, self string) error {
 		if ctx.Err() != nil {
 			return errors.New("compare versions: interrupted")
 		}
-		c.print(table, was, is)
+		if err := tellCompared(cmd.OutOrStdout(), table, c.compare(was, is), asJSON); err != nil {
+			return err
+		}
 	}
 	return table.Flush()
 }
@@ -167,12 +172,26 @@ func runVersion(cmd *cobra.Command, binary string, args []string) (o outcome) {
 	return o
 }
 
-// print prints the figures that either version has, and that are not 0 in both.
-func (c *comparison) print(table io.Writer, was, is outcome) {
-	fmt.Fprintf(table, "%s\tbase\tthis\tchange\t\n", c.name)
+// compared is what two versions come to in one simulation.
+type compared struct {
+	Name    string           `json:"name"`
+	Args    string           `json:"args"`
+	Figures []comparedFigure `json:"figures"`
+}
+
+// comparedFigure is one figure of two versions; nil: a version does not tell it.
+type comparedFigure struct {
+	Name string   `json:"name"`
+	Base *float64 `json:"base"`
+	This *float64 `json:"this"`
+}
+
+// compare gives the figures that either version has, and that are not 0 in both.
+func (c *comparison) compare(was, is outcome) compared {
 	run := newSimRun()
 	run.ParseFlags(strings.Fields(c.args)) // a test sees that they can be
 	length, _ := run.Flags().GetDuration("for")
+	found := compared{Name: c.name, Args: c.args, Figures: []comparedFigure{}}
 	for _, f := range figures {
 		before, after := was.at(f.path), is.at(f.path)
 		for _, x := range []*float64{before, after} {
@@ -183,9 +202,23 @@ func (c *comparison) print(table io.Writer, was, is outcome) {
 		if (before == nil || *before == 0) && (after == nil || *after == 0) {
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", f.name, number(before), number(after), change(before, after))
+		found.Figures = append(found.Figures, comparedFigure{f.name, before, after})
 	}
-	fmt.Fprintln(table, "\t\t\t\t")
+	return found
+}
+
+// tellCompared prints what was found as a line of JSON, or adds it to a table.
+func tellCompared(out, table io.Writer, found compared, asJSON bool) error {
+	if asJSON {
+		_, err := io.WriteString(out, jsonLine(found))
+		return err
+	}
+	fmt.Fprintf(table, "%s\tbase\tthis\tchange\t\n", found.Name)
+	for _, f := range found.Figures {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", f.Name, number(f.Base), number(f.This), change(f.Base, f.This))
+	}
+	_, err := fmt.Fprintln(table, "\t\t\t\t")
+	return err
 }
 
 func number(x *float64) string {

@@ -23,7 +23,10 @@ func TestDiffShowsBoth(t *testing.T) {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
 	c := comparison{name: "some", args: "--for 40s"}
-	c.print(table, was, is)
+	found := c.compare(was, is)
+	if err := tellCompared(nil, table, found, false); err != nil {
+		t.Fatal(err)
+	}
 	table.Flush()
 	var got []string
 	for line := range strings.Lines(b.String()) {
@@ -32,6 +35,11 @@ func TestDiffShowsBoth(t *testing.T) {
 	want := "some base this change|hops 4 4|packets 2000 1500 -25.0 %|bytes 500 500|known to all, s 3 -|deaths - 3|agreed after, s 1 2 +100.0 %|"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "|"), want)
+	}
+	b.Reset()
+	if err := tellCompared(&b, table, found, true); err != nil || !strings.HasPrefix(b.String(), `{"name":"some","args":"--for 40s","figures":[{"name":"hops","base":4,"this":4},`) ||
+		!strings.Contains(b.String(), `{"name":"deaths","base":null,"this":3}`) {
+		t.Errorf("as JSON: %v, %s", err, &b)
 	}
 }
 

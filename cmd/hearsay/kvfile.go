@@ -65,7 +65,8 @@ func newKVExport() *cobra.Command {
 		Long: `Write all keys that a node holds, or those that begin with --prefix, and their values, to FILE, - for standard
 output: one JSON object a line, {"key":…,"value":…}, values in base64, "expires" of those that end, and "more" where
 another line follows. FILE is there once it is whole. Of a key with several values it has the winner. What is
-written meanwhile may be in it, or not. Seeds hold no store: ask a peer.`,
+written meanwhile may be in it, or not. Seeds hold no store: ask a peer. With --json, and a FILE, it prints how many
+were saved.`,
 		Args: oneFile,
 	}, func(a *asking, args []string) error {
 		if err := hearsay.CheckKey(prefix); prefix != "" && err != nil {
@@ -118,9 +119,13 @@ func (a *asking) exportKeys(ctx context.Context, path, prefix string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	fmt.Fprintf(a.ErrOrStderr(), "saved %s\n", counted(e.saved, "key", "keys"))
-	if e.several > 0 {
-		fmt.Fprintf(a.ErrOrStderr(), "%s had several values: the winner is saved\n", counted(e.several, "key", "keys"))
+	if a.json && path != "-" { // on standard output is what is saved, which is JSON
+		_, err = io.WriteString(a.OutOrStdout(), jsonLine(e.exported))
+		return err
+	}
+	fmt.Fprintf(a.ErrOrStderr(), "saved %s\n", counted(e.Saved, "key", "keys"))
+	if e.Several > 0 {
+		fmt.Fprintf(a.ErrOrStderr(), "%s had several values: the winner is saved\n", counted(e.Several, "key", "keys"))
 	}
 	return nil
 }
@@ -128,11 +133,16 @@ func (a *asking) exportKeys(ctx context.Context, path, prefix string) error {
 // exporter writes keys and values, a page of keys at a time.
 type exporter struct {
 	*asking
-	told    *told
-	out     *bufio.Writer
-	last    *kvLine // the next one decides whether more follow
-	saved   int
-	several int
+	told *told
+	out  *bufio.Writer
+	last *kvLine // the next one decides whether more follow
+	exported
+}
+
+// exported is what has come of an export: keys, and of these those with several values, of which the winner is saved.
+type exported struct {
+	Saved   int `json:"saved"`
+	Several int `json:"several"`
 }
 
 func (e *exporter) write(ctx context.Context, out io.Writer, prefix string) error {
@@ -181,12 +191,12 @@ func (e *exporter) page(ctx context.Context, keys []string) error {
 			err = e.line(e.last)
 		}
 		if len(v.Siblings) > 1 {
-			e.several++
+			e.Several++
 		}
-		e.saved++
+		e.Saved++
 		e.last = &kvLine{Key: v.Key, Value: v.Siblings[0].Value, Expires: v.Siblings[0].Expires}
 	}
-	e.told.tell("%s", counted(e.saved, "key", "keys"))
+	e.told.tell("%s", counted(e.Saved, "key", "keys"))
 	return err
 }
 
