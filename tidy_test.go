@@ -83,6 +83,8 @@ var house = []room{
 	{dir: "client", layer: 5, on: "web", ours: ". web"},
 	{dir: "cmd/hearsay", layer: 6, ours: ". agent client dialect internal/core internal/userfile ledger maelstrom nodelog seeds sim store web", theirs: "github.com/spf13/cobra github.com/spf13/pflag"},
 	{dir: "test/process", layer: 5, ours: "."},
+	{dir: "test/standin", layer: 5, on: "test/process", ours: "test/process"},
+	{dir: "test/standin/cmd", layer: 6, ours: "test/standin"},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
 	{dir: "test/joiner", layer: 6},

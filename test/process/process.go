@@ -83,8 +83,19 @@ func Binary(t *testing.T) string {
 	return binary
 }
 
-// Main is TestMain for a package that uses Binary.
-func Main(m *testing.M) {
+// Inside is a program that a test binary is if its first argument is the name.
+type Inside struct {
+	Name string
+	Main func(args []string) (code int) // args without the name
+}
+
+// Main is TestMain for a package that uses Binary, or starts itself as another program.
+func Main(m *testing.M, inside ...Inside) {
+	for _, program := range inside {
+		if len(os.Args) > 1 && os.Args[1] == program.Name {
+			os.Exit(program.Main(os.Args[2:]))
+		}
+	}
 	code := m.Run()
 	if built != "" {
 		os.RemoveAll(built)
