@@ -95,6 +95,8 @@ type Seeded struct {
 	Seated   []hearsay.NodeID // nodes that have a seat now
 	Listed   []hearsay.Member // seeds that the teller lists, former ones too
 
+	Clocks []Clock // of the seeds, by slot
+
 	Oldest, Epoch hearsay.Epoch     // the ledger in the teller's memory goes from the one to the other
 	Rulings       []Ruling          // about the member, oldest first
 	SeatRulings   []*hearsay.Ruling // about seats, oldest first
@@ -117,6 +119,13 @@ type Seeded struct {
 	Silent     *hearsay.SeedStatus // it is a seed that is silent, as that says; nil: it is none, or not known to be
 	Abstaining bool                // the teller cannot judge now, likewise
 	Untaken    *hearsay.Untaken    // the report of the member, or of another, that no seed takes from this peer
+}
+
+// Clock is how a seed's clock differs now from those of a quorum of seeds or, where none are known to agree, from the
+// teller's.
+type Clock struct {
+	Ahead    time.Duration // 0: it does not, as far as is known; negative: it is behind
+	OfQuorum bool
 }
 
 // Ruling is one about the member, and its evidence: nil if it has none, or that is not here.

@@ -3,7 +3,6 @@ package casefile
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"hearsay"
 	"hearsay/casebook"
@@ -84,7 +83,7 @@ func (g *seating) words(s *seeded) string {
 	}
 	q := s.decided(r)
 	return fmt.Sprintf("the ruling of epoch %d gave slot %d to %s at %s, in the place of %s, as of a seed that has lost its directory: %d of %s voted for that, %s; %d were needed",
-		r.Epoch, g.seat.Slot, whose, casebook.Moment(r.At).Format(time.RFC3339), g.before, len(r.Ballots), q.of(), s.votes(r.Ballots), q.needed)
+		r.Epoch, g.seat.Slot, whose, s.ruledAt(r), g.before, len(r.Ballots), q.of(), s.votes(r.Ballots), q.needed)
 }
 
 // seedSummary tells of a seed.
@@ -123,7 +122,7 @@ func (s *seeded) seatSteps() (steps []hearsay.Step) {
 		}
 		steps = append(steps, hearsay.Step{
 			At: casebook.Moment(r.At), Kind: hearsay.EventRuled.String(), By: "the seeds",
-			Text: s.seated[i].words(s), Detail: fmt.Sprintf("epoch %d, %s", r.Epoch, caseWords(r.Case)),
+			Text: s.seated[i].words(s), Detail: join(fmt.Sprintf("epoch %d, %s", r.Epoch, caseWords(r.Case)), s.dated(r)),
 		})
 	}
 	return steps

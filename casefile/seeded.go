@@ -181,6 +181,7 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 		step.By = s.Member.Name
 		step.Text = fmt.Sprintf("the stay of %s since epoch %d is over with epoch %d, by its own signed word", s.Member.Name, r.Stay.Epoch, r.Epoch)
 	}
+	step.Detail = join(step.Detail, s.dated(r.Ruling))
 	if r.At > 0 && len(r.Ballots) > 0 { // the ballots came first, whatever the clocks of their seeds say
 		step.At = when.Later(step.At, casebook.Moment(r.Ballots[len(r.Ballots)-1].At))
 	}
@@ -230,7 +231,7 @@ func (s *seeded) ballot(b *hearsay.Ballot) hearsay.Step {
 	by := s.seed(b)
 	return hearsay.Step{
 		At: casebook.Moment(b.At), Kind: hearsay.EventBallot.String(), By: by,
-		Text: fmt.Sprintf("%s voted %s: %s", by, b.Verdict, b.Why), Detail: caseWords(b.Case),
+		Text: fmt.Sprintf("%s voted %s: %s", by, b.Verdict, b.Why), Detail: join(caseWords(b.Case), s.byClock(b)),
 	}
 }
 

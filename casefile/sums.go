@@ -68,7 +68,7 @@ func (s *seeded) voters(ballots []hearsay.Ballot, others ...string) string {
 // removedSummary tells why a stay was ended.
 func (s *seeded) removedSummary(r *casebook.Ruling) string {
 	name, q := s.Member.Name, s.decided(r.Ruling)
-	text := fmt.Sprintf("%s is out since %s, by the ruling of epoch %d. ", name, s.sinceWords(casebook.Moment(r.At)), r.Epoch)
+	text := fmt.Sprintf("%s is out since %s, by the ruling of epoch %d. ", name, s.ruledAt(r.Ruling), r.Epoch)
 	text += s.broughtWords(r)
 	text += fmt.Sprintf("Of the %s %d found it unreachable by their own probes: %s; %d were needed", q.the(), len(r.Ballots), s.votes(r.Ballots), q.needed)
 	if r.Rule != hearsay.RuleMajority {
@@ -120,6 +120,8 @@ func (s *seeded) duration(r *casebook.Ruling) (text string) {
 	e, over := r.Brought, casebook.Moment(r.At)
 	began := s.suspectedAt(over)
 	switch {
+	case s.dated(r.Ruling) != "":
+		return "" // two clocks do not tell how long that took
 	case !began.IsZero():
 		if e != nil && casebook.Moment(e.Suspected).Before(began) {
 			began = casebook.Moment(e.Suspected)
@@ -176,7 +178,7 @@ func (s *seeded) leftSummary(r *casebook.Ruling) string {
 		return s.leftWords()
 	}
 	return fmt.Sprintf("%s left by its own signed word at %s: the ruling of epoch %d ended its stay since epoch %d. The seeds only checked the signature. %s",
-		s.Member.Name, s.sinceWords(casebook.Moment(r.At)), r.Epoch, r.Stay.Epoch, leaveHint)
+		s.Member.Name, s.ruledAt(r.Ruling), r.Epoch, r.Stay.Epoch, leaveHint)
 }
 
 // aliveSummary tells of a member that is in.
@@ -226,7 +228,7 @@ func (s *seeded) admissionSummary(r *casebook.Ruling) (summary, nearest string) 
 	} else {
 		q := s.decided(r.Ruling)
 		summary = fmt.Sprintf("%s is in since %s, from epoch %d: %d of %s admitted it, %s; %d were needed.",
-			name, s.sinceWords(casebook.Moment(r.At)), r.Epoch, len(r.Ballots), q.of(), s.votes(r.Ballots), q.needed)
+			name, s.ruledAt(r.Ruling), r.Epoch, len(r.Ballots), q.of(), s.votes(r.Ballots), q.needed)
 		nearest = fmt.Sprintf("It would not have been admitted then, had it not answered %s: %d of %s must say yes.", s.voters(r.Ballots), q.needed, q.of())
 	}
 	if n := len(s.Seeded.Rulings); n > 1 && s.Seeded.Rulings[n-2].Kind != hearsay.RulingAdmit {

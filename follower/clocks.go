@@ -38,18 +38,37 @@ func (ss *seats) showsClock(now time.Time, m *core.SeatHello) {
 // clockOff is how far this peer's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it
 // is not, or no quorum is known to agree.
 func (ss *seats) clockOff(now time.Time) time.Duration {
-	var all []time.Duration
-	for slot := range ss.peer.cfg.Seeds {
-		if c := &ss.clocks[slot]; !c.at.IsZero() && now.Sub(c.at) <= clockFor {
-			all = append(all, c.ahead)
-		}
-	}
-	if right, known := ledger.RightClock(all, hearsay.QuorumOf(len(ss.peer.cfg.Seeds))); known && !ledger.ClocksAgree(right, 0) {
+	if right, known := ss.rightClock(now); known && !ledger.ClocksAgree(right, 0) {
 		return -right
 	}
 	return 0
 }
 
+// rightClock gives how far the clocks on which a quorum of seeds agree are ahead of this peer's. Not known: none do.
+func (ss *seats) rightClock(now time.Time) (ahead time.Duration, known bool) {
+	var all []time.Duration
+	for slot := range ss.peer.cfg.Seeds {
+		if c := &ss.clocks[slot]; c.counts(now) {
+			all = append(all, c.ahead)
+		}
+	}
+	return ledger.RightClock(all, hearsay.QuorumOf(len(ss.peer.cfg.Seeds)))
+}
+
+// counts reports whether a clock was shown lately.
+func (c *shownClock) counts(now time.Time) bool { return !c.at.IsZero() && now.Sub(c.at) <= clockFor }
+
 // ClockOff is how far this peer's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it
 // is not, or no quorum is known to agree.
 func (f *Follower) ClockOff(now time.Time) time.Duration { return f.seats.clockOff(now) }
+
+// ClockOf is how far the clock of the seed in a slot is ahead of those of a quorum or, where none are known to agree,
+// of this peer's, or behind where it is negative; 0: it is not, as far as is known.
+func (f *Follower) ClockOf(now time.Time, slot int) (ahead time.Duration, ofQuorum bool) {
+	c := &f.seats.clocks[slot]
+	right, known := f.seats.rightClock(now)
+	if !c.counts(now) || ledger.ClocksAgree(c.ahead, right) {
+		return 0, known
+	}
+	return c.ahead - right, known
+}

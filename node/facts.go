@@ -125,7 +125,7 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 	g.seeded.isSeed(id) // looks which nodes have the seats
 	facts.Seated = slices.Clone(s.sitting)
 	for slot, seed := range g.seeded.seeds() {
-		facts.Seeds = append(facts.Seeds, seed.Addr)
+		facts.Seeds, facts.Clocks = append(facts.Seeds, seed.Addr), append(facts.Clocks, s.clockOf(f.Now, slot))
 		if status := &a.Seeds[slot]; status.ID == id && !status.Silent.IsZero() {
 			facts.Silent = status
 		}
@@ -149,6 +149,16 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 		g.peerFacts(f, facts)
 	}
 	return facts
+}
+
+// clockOf tells how the clock of the seed in a slot differs, as it shows it now.
+func (s *Seeded) clockOf(now time.Time, slot int) (c casebook.Clock) {
+	if s.seat != nil {
+		c.Ahead, c.OfQuorum = s.seat.ClockOf(slot)
+	} else {
+		c.Ahead, c.OfQuorum = s.follower.ClockOf(now, slot)
+	}
+	return c
 }
 
 // bearer gives the node that had the name of a member before it.

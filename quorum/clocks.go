@@ -92,10 +92,24 @@ func (k *clocks) rightClock() (ahead time.Duration, known bool) {
 // ClockOff is how far this seed's clock is ahead of those of a quorum, or behind where it is negative; 0: it is not,
 // or no quorum is known to agree.
 func (q *Quorum) ClockOff() time.Duration {
-	if right, known := q.clocks.rightClock(); known && !ledger.ClocksAgree(right, 0) {
-		return -right
+	off, _ := q.ClockOf(q.cfg.Slot)
+	return off
+}
+
+// ClockOf is how far the clock of the seed in a slot is ahead of those of a quorum or, where none are known to agree,
+// of this seed's, or behind where it is negative; 0: it is not, as far as is known.
+func (q *Quorum) ClockOf(slot int) (ahead time.Duration, ofQuorum bool) {
+	right, known := q.clocks.rightClock()
+	switch c := &q.clocks.shown[slot]; {
+	case slot == q.cfg.Slot:
+		ahead = -right
+	case !c.at.IsZero():
+		ahead = c.ahead - right
 	}
-	return 0
+	if ledger.ClocksAgree(ahead, 0) {
+		return 0, known
+	}
+	return ahead, known
 }
 
 // wrongClock says how the clock of a seed is wrong; nothing if it is not, as far as is known. Where no quorum agree it
@@ -107,16 +121,15 @@ func (k *clocks) wrongClock(slot int) (of ledger.Mismatch) {
 		}
 		return of
 	}
-	c, addr := &k.shown[slot], k.seed.cfg.Seeds[slot].Addr
-	right, known := k.rightClock()
-	switch {
-	case c.at.IsZero() || ledger.ClocksAgree(c.ahead, right):
-	case known:
-		of.Note = "its clock is " + hearsay.ClockWords(c.ahead-right) + " those of a quorum"
-		of.Text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(c.ahead-right))
+	addr := k.seed.cfg.Seeds[slot].Addr
+	switch ahead, ofQuorum := k.seed.ClockOf(slot); {
+	case ahead == 0:
+	case ofQuorum:
+		of.Note = "its clock is " + hearsay.ClockWords(ahead) + " those of a quorum"
+		of.Text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(ahead))
 	default:
-		of.Note = "its clock is " + hearsay.ClockWords(c.ahead) + " this seed's"
-		of.Text = fmt.Sprintf("the clock of the seed at %v is %s this seed's, and no quorum of seeds agree on the time: set right the one that is wrong", addr, hearsay.ClockWords(c.ahead))
+		of.Note = "its clock is " + hearsay.ClockWords(ahead) + " this seed's"
+		of.Text = fmt.Sprintf("the clock of the seed at %v is %s this seed's, and no quorum of seeds agree on the time: set right the one that is wrong", addr, hearsay.ClockWords(ahead))
 	}
 	return of
 }

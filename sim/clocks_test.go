@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hearsay/casefile"
 )
 
 // A peer whose clock was days ahead has an incarnation of then, and keeps it when the clock is right again. All list
@@ -51,6 +53,9 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 			for _, at := range []time.Duration{31, 50, 72} {
 				w.RunUntil(at * time.Second)
 				w.convergesWithin(t, 15*time.Second)
+				if at == 50 {
+					datesAreTold(t, w)
+				}
 			}
 			w.RunUntil(110 * time.Second)
 			for _, m := range w.machines[6:] {
@@ -59,6 +64,33 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// datesAreTold looks what a seed and a peer say of the dates of rulings: of those that are by the clock of s2, which is
+// wrong.
+func datesAreTold(t *testing.T, w *World) {
+	t.Helper()
+	wrong := 0
+	for _, teller := range []int{0, 6} {
+		n := w.machines[teller].node
+		for _, r := range n.Seeded().Ledger(0, 10) {
+			facts, err := n.Facts(w.timeOf(&w.machines[teller]), r.Stay.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := time.UnixMilli(r.At).Sub(epoch).Abs() > 24*time.Hour
+			if is {
+				wrong++
+			}
+			file := casefile.Tell(facts)
+			if says := strings.Contains(file.Summary, "(by the clock of s2, which is 3 days "); says != is {
+				t.Errorf("%s says of epoch %d, whose date is wrong: %v: %s", w.machines[teller].name, r.Epoch, is, file.Summary)
+			}
+		}
+	}
+	if wrong == 0 {
+		t.Error("s2 has decided nothing: this shows nothing")
 	}
 }
 
