@@ -6,12 +6,15 @@
 // A test starts them with [Start]; its TestMain is process.Main(m, standin.Inside).
 //
 //	p1-seed, p1-peer   newline-delimited JSON. --ip and --port are required
+//	p0-seed, p0-peer   plain text. The port is asked on standard input; config.txt is in the working directory
+//	p2-seed, p2-peer   the same, with other words in places
 //
 // # Flags
 //
 //	--ip, --port    the address to listen at, and to ask from. Port 0 is any that is free
 //	--config        p1: the seeds, one a line, ip,port or ip:port (config.txt)
-//	--output        p1: the file for the log (outputfile.txt).
+//	--output        p1: the file for the log (outputfile.txt). p0 logs to outputseed.txt and outputpeer.txt, p2 to
+//	                seedlog.txt and peerlog_PORT.txt
 //	--speed N       all periods are N times shorter; time limits of requests stay
 //	--faults        has the faults of the earlier program, too
 //	--dir DIR       the working directory
@@ -29,6 +32,11 @@
 // that a second line is an error. Type and payload must be there. A seed knows the types of seeds and ERROR, in replies
 // too, and logs an error for what it cannot decode. A peer pings by connecting and closing.
 //
+// p0 and p2: one recv of up to 1,024 bytes is one message. SO_REUSEADDR is not set. A seed registers whatever has a
+// colon, with what stands between the first and the second one for a port. A peer takes the last entry of a list for
+// its own address. It asks for a link in one spelling: p2 for "New Connect Request", and it accepts that; p0 for "New
+// Connection Request", and with faults it accepts "New Connect Request" only, so that no p0 accepts another.
+//
 // # Faults
 //
 // Without --faults it does right what the protocol allows to do right:
@@ -38,10 +46,16 @@
 //	          without: finds out itself whether the peer answers a request, and readmits each that does
 //	p1-peer   with faults: rumors of one text are one; a neighbor that comes late gets no earlier rumor
 //	          without: adds "origin" (ip:port) to GOSSIP_MSG to tell rumors apart, and gives late neighbors all so far
+//	text seed with faults: registers twice what asks twice; never closes its side of a connection that has ended; does
+//	          not know the short form of Dead Node; p0 puts a comma before and behind its list
+//	text peer with faults: counts a link that was refused, accepts any number of links, tells a death only where it is
+//	          registered, asks for liveness one after the other without a deadline, does not know the short form of a
+//	          rumor, and gives late neighbors nothing
 //
 // # Files
 //
 //	main.go     flags and kinds         start.go    how a test starts one, and looks into it
 //	node.go     what all have           jsonline.go a request and a reply of p1
 //	p1seed.go   p1's seed               p1peer.go   p1's peer
+//	text.go     p0 and p2
 package standin
