@@ -55,7 +55,6 @@ type Agent struct {
 	resolver  *resolver
 	source    *outbound // from which this node sends
 	address   ownAddress
-	unreached bool    // it was logged; of the goroutine that follows the machine's addresses
 	moving    *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended

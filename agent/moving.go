@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,10 @@ import (
 // moveEvery is how often a node that is bound to all addresses looks at whether its machine has
 // the address that it tells others. A guess: others suspect it after some seconds.
 const moveEvery = 5 * time.Second
+
+// backEvery is how often a node looks whether the machine has an address again that it has lost: so much later that is
+// told to be over. A guess: a look costs some 50 µs.
+const backEvery = 500 * time.Millisecond
 
 // moving is the address that a node tells others, where it is the node that chooses it.
 type moving struct {
@@ -66,6 +71,8 @@ type ownAddress struct {
 	addr netip.AddrPort
 	has  func(netip.Addr) bool
 	gone atomic.Int64 // since when it has not, Unix nanoseconds; 0: it has
+
+	unreached bool // it was logged that nobody reaches it; of the goroutine that looks
 }
 
 // isWatched reports whether an address may go, and was there: not one of another machine,
@@ -95,32 +102,71 @@ func (h *ownAddress) goneFor(now time.Time) time.Duration {
 	return max(time.Millisecond, now.Sub(time.Unix(0, since)))
 }
 
+// lookAfter is the time to the next look.
+func (h *ownAddress) lookAfter(now time.Time) time.Duration {
+	if h.goneFor(now) > 0 {
+		return backEvery
+	}
+	return moveEvery
+}
+
+// lookAndTell looks, and logs that the machine does not have this node's address, and that it has it again. It reports
+// whether it has not had it since the last look: then it is no wonder that others do not reach this node.
+func (h *ownAddress) lookAndTell(logger *slog.Logger) (wasGone bool) {
+	changed := h.look(time.Now())
+	gone := h.goneFor(time.Now()) > 0
+	switch {
+	case changed && gone:
+		logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", h.addr.String())
+	case changed:
+		logger.Info("This machine has this node's address again", "addr", h.addr.String())
+	}
+	return changed || gone
+}
+
+// tellUnreached logs once that no member reaches this node, and once that one does again.
+func (h *ownAddress) tellUnreached(logger *slog.Logger, wrong bool) {
+	if wrong == h.unreached {
+		return
+	}
+	if h.unreached = wrong; wrong {
+		logger.Error("Nobody reaches this node at its address, though others answer it", "addr", h.addr.String(), "hint", "start it with --advertise and an address at which others reach it")
+	} else {
+		logger.Info("Others reach this node again", "addr", h.addr.String())
+	}
+}
+
 // follow has the node move as its machine does, if it chooses its address, and tells when the
 // machine does not have it, until ctx ends.
 func (a *Agent) follow(ctx context.Context) {
 	watched := a.moving != nil || a.address.isWatched()
-	for {
+	for next := time.Now().Add(moveEvery); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(moveEvery):
+		case <-time.After(a.address.lookAfter(time.Now())):
 		}
-		how := a.reached(ctx)
-		if a.tellUnreached(how.wrong); a.moving != nil && a.moving.look(ctx, how) {
-			addr := a.moving.tells
-			a.address.addr = addr
-			a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
-			a.source.set(sourceOf(a.moving.bound.Addr(), addr.Addr()))
-			a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
+		if now := time.Now(); !now.Before(next) {
+			next = now.Add(moveEvery)
+			a.move(ctx)
 		}
-		switch {
-		case !watched || !a.address.look(time.Now()):
-		case a.address.goneFor(time.Now()) > 0:
-			a.cfg.Logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", a.address.addr.String())
-		default:
-			a.cfg.Logger.Info("This machine has this node's address again", "addr", a.address.addr.String())
+		if watched && a.address.lookAndTell(a.cfg.Logger) {
+			a.inbox.put(func(now time.Time) { a.loop.node.Addresses().Gone(now) })
 		}
 	}
+}
+
+// move tells whether others reach this node, and has it move where its machine has.
+func (a *Agent) move(ctx context.Context) {
+	how := a.reached(ctx)
+	if a.address.tellUnreached(a.cfg.Logger, how.wrong); a.moving == nil || !a.moving.look(ctx, how) {
+		return
+	}
+	addr := a.moving.tells
+	a.address.addr = addr
+	a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
+	a.source.set(sourceOf(a.moving.bound.Addr(), addr.Addr()))
+	a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
 }
 
 // towardsMost is towards how many contacts, and members, a node looks for its own address. A guess:
@@ -153,17 +199,5 @@ func (a *Agent) reached(ctx context.Context) reachability {
 		return l
 	case <-ctx.Done():
 		return reachability{}
-	}
-}
-
-// tellUnreached logs once that no member reaches this node, and once that one does again.
-func (a *Agent) tellUnreached(wrong bool) {
-	if wrong == a.unreached {
-		return
-	}
-	if a.unreached = wrong; wrong {
-		a.cfg.Logger.Error("Nobody reaches this node at its address, though others answer it", "addr", a.address.addr.String(), "hint", "start it with --advertise and an address at which others reach it")
-	} else {
-		a.cfg.Logger.Info("Others reach this node again", "addr", a.address.addr.String())
 	}
 }

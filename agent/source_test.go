@@ -114,6 +114,9 @@ func TestOwnAddress(t *testing.T) {
 	if found := h.look(now); !found || !strings.Contains((&hearsay.Stats{At: now.Add(time.Second), AddressGone: h.goneFor(now.Add(time.Second)).Seconds()}).Troubles()[0], "since at least "+now.UTC().Format(time.RFC3339)) {
 		t.Errorf("found %v, gone for %v", found, h.goneFor(now))
 	}
+	if after := h.lookAfter(now.Add(time.Second)); after != backEvery {
+		t.Errorf("it looks after %v whether the address is back", after)
+	}
 	if h.look(now.Add(time.Second)) || h.goneFor(now.Add(2*time.Second)) != 2*time.Second {
 		t.Errorf("gone for %v", h.goneFor(now.Add(2*time.Second)))
 	}
@@ -123,6 +126,9 @@ func TestOwnAddress(t *testing.T) {
 	has = true
 	if !h.look(now) || h.look(now) || h.goneFor(now) != 0 {
 		t.Errorf("back, and gone for %v", h.goneFor(now))
+	}
+	if after := h.lookAfter(now); after != moveEvery {
+		t.Errorf("back, and it looks after %v", after)
 	}
 	if there := (&ownAddress{addr: netip.MustParseAddrPort("127.0.0.1:7946"), has: isOnMachine}); there.isWatched() {
 		t.Error("it watches loopback")

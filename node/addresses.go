@@ -3,6 +3,7 @@ package node
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"hearsay"
 	"hearsay/ledger"
@@ -15,8 +16,13 @@ type Addresses struct {
 	id        hearsay.NodeID
 	roster    *roster.Roster
 	seeded    *Seeded
+	silent    *silences
 	elsewhere []whereabouts // of a seed: at most one for each member
 }
+
+// Gone is told by the driver at each look at which the machine does not have this node's own address: as of one that is
+// cut off, that nobody reaches it says nothing of the address that it tells others.
+func (a *Addresses) Gone(now time.Time) { a.silent.cutOff = now }
 
 // Others tells where all living members other than this node are reached.
 func (a *Addresses) Others() []netip.AddrPort {

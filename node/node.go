@@ -117,7 +117,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	}
 	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.stats, n.out, now)
 	n.seeded = Seeded{cfg: &n.cfg, id: n.id, signer: signer, roster: n.roster, ways: &n.ways, stepped: &n.stepped}
-	n.addresses = Addresses{cfg: &n.cfg, id: n.id, roster: n.roster, seeded: &n.seeded}
+	n.addresses = Addresses{cfg: &n.cfg, id: n.id, roster: n.roster, seeded: &n.seeded, silent: &n.silent}
 	n.finder = finder{roster: n.roster, cases: &n.cases, seeded: &n.seeded}
 	away := func(id hearsay.NodeID) bool {
 		_, is := n.roster.IsAway(id)

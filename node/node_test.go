@@ -55,6 +55,7 @@ type network struct {
 	closed  map[int]bool // machines to which nothing comes
 	mute    map[int]bool // machines from which nothing goes out, and so no streams to them
 	deaf    map[int]bool // machines to which no datagrams come
+	unasked map[int]bool // machines to which no pings come
 	events  []string
 	hears   func(by int, e *hearsay.Event) // is told each event; nil: nobody is
 	pings   map[[2]int]int                 // by who pings which other
@@ -147,6 +148,9 @@ func (w *network) carry(from int, out *core.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
+		if _, asks := l.p.Body.(*core.Ping); asks && w.unasked[l.to] {
+			continue
+		}
 		if m, is := l.p.Body.(*core.Outcome); is && l.to >= len(w.nodes) {
 			w.told = append(w.told, m.Outcome)
 		}

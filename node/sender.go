@@ -60,7 +60,7 @@ func stranger(addr netip.AddrPort) quota.Sender {
 	return quota.Sender{Addr: netip.AddrPortFrom(core.Source(addr.Addr()), 0)}
 }
 
-// Unreached is for how long no member has reached this node, since it was cut off last.
+// Unreached is for how long no member has reached this node, since it was cut off, or without its address, last.
 func (n *Node) Unreached(now time.Time) time.Duration {
 	return min(n.roster.Unreached(now), now.Sub(n.silent.cutOff))
 }

@@ -52,7 +52,7 @@ type silences struct {
 	probes uint64    // that the detector has begun, as of the last step
 	last   time.Time // when a member answered last, or this node began
 	alone  time.Time // the last step in which this node expected to hear nobody
-	cutOff time.Time // the last step in which it took itself for cut off; zero: it has not
+	cutOff time.Time // the last step in which it took itself for cut off, or look that found its address gone; zero: none
 }
 
 // newSilences are those of a node that starts.

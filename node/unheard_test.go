@@ -178,6 +178,34 @@ func TestCutOffNodeHasARightAddress(t *testing.T) {
 	}
 }
 
+// Nobody can reach a node whose machine has lost its address, and that address is right all the same: neither then nor
+// once it is back the node says that it tells others a wrong one.
+func TestAddressThatIsBackIsRight(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		w := newSeededNetwork(t, 3)
+		w.run(10 * time.Second)
+		const one = 1 // a seed, which is not removed
+		n := w.nodes[one]
+		w.unasked = map[int]bool{one: true}
+		told := 0.0
+		for range 12 { // a driver looks so often
+			w.run(5 * time.Second)
+			if gone {
+				n.Addresses().Gone(w.now)
+			}
+			told = max(told, n.Stats().Unreached)
+		}
+		w.unasked = nil
+		for range 1000 {
+			w.run(5 * time.Millisecond)
+			told = max(told, n.Stats().Unreached)
+		}
+		if (told > 0) == gone {
+			t.Errorf("its address was gone: %v; it says that nobody has reached it for %v s", gone, told)
+		}
+	}
+}
+
 // A node that is alone hears nobody, and is not cut off: the first of a network, one whose others have left, and
 // one that holds them dead.
 func TestAloneIsNotUnheard(t *testing.T) {
