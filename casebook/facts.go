@@ -116,6 +116,7 @@ type Seeded struct {
 	Bar        *hearsay.Bar        // if the member is barred, and the teller is a seed
 	Open       *Case               // against it, likewise
 	Silence    *Silence            // of it to the teller's own probes, likewise
+	Heard      time.Time           // it is a seed, and when the teller heard it last by stream; zero: not in this life
 	Silent     *hearsay.SeedStatus // it is a seed that is silent, as that says; nil: it is none, or not known to be
 	Abstaining bool                // the teller cannot judge now, likewise
 	Untaken    *hearsay.Untaken    // the report of the member, or of another, that no seed takes from this peer

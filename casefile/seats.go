@@ -3,6 +3,7 @@ package casefile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"hearsay"
 	"hearsay/casebook"
@@ -107,6 +108,7 @@ func (s *seeded) seedSummary() (summary, nearest string) {
 		how, hint := silent.SilentWords()
 		summary += fmt.Sprintf(" It %s: %s.", how, hint)
 	}
+	summary += s.pauseWords()
 	for i := range s.seated {
 		summary += " " + capital(s.seated[i].words(s)) + "."
 	}
@@ -126,4 +128,66 @@ func (s *seeded) seatSteps() (steps []hearsay.Step) {
 		})
 	}
 	return steps
+}
+
+// pauseWords says since when this node has not heard a seed that is suspect, and by which means; of one that is
+// not any more, how long it was; and of the teller itself, how long it stood still, and what it has refuted since.
+func (s *seeded) pauseWords() (text string) {
+	me := s.Teller.Name
+	if s.Member.State == hearsay.StateSuspect {
+		if pinged := s.pingedInVain(); !pinged.IsZero() {
+			text = fmt.Sprintf(" %s has had no answer to its own pings since %s.", me, s.sinceWords(pinged))
+		}
+		if heard := s.Seeded.Heard; !heard.IsZero() {
+			return text + fmt.Sprintf(" By stream (TCP) %s heard it last at %s.", me, s.sinceWords(heard))
+		}
+		return text + fmt.Sprintf(" By stream (TCP) %s has not heard it since its own start.", me)
+	}
+	if s.Member.ID == s.Teller.ID {
+		return s.stoodStillWords()
+	}
+	var began, ended time.Time
+	for i := range s.Events {
+		switch e := &s.Events[i]; e.Kind {
+		case hearsay.EventMemberSuspected:
+			if began.IsZero() || !ended.IsZero() {
+				began, ended = e.At, time.Time{}
+			}
+		case hearsay.EventMemberReturned, hearsay.EventSuspectFreed, hearsay.EventCleared:
+			ended = e.At
+		}
+	}
+	if began.IsZero() || ended.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(" It was suspect before, from %s to %s (%s), and then it answered.", exactly(began.UnixMilli()), s.sinceWords(ended), ended.Sub(began).Round(time.Millisecond))
+}
+
+// pingedInVain is when the first ping of this node's own went out that a suspect has not answered; zero: it knows none.
+func (s *seeded) pingedInVain() (first time.Time) {
+	for i := range s.Events {
+		switch e := &s.Events[i]; e.Kind {
+		case hearsay.EventMemberReturned, hearsay.EventSuspectFreed, hearsay.EventCleared:
+			first = time.Time{}
+		case hearsay.EventUnreachable:
+			if first.IsZero() {
+				first = e.At.Add(-e.Took)
+			}
+		}
+	}
+	return first
+}
+
+// stoodStillWords says of the seed that tells it how long it stood still last, and what it has refuted last.
+func (s *seeded) stoodStillWords() (text string) {
+	refuted := ""
+	for i := range s.Events {
+		switch e := &s.Events[i]; e.Kind {
+		case hearsay.EventLate:
+			text = fmt.Sprintf(" It was paused or starved for %s, until %s.", e.Took.Round(time.Millisecond), s.sinceWords(e.At))
+		case hearsay.EventRefuted:
+			refuted = " " + s.refutedWords(e)
+		}
+	}
+	return text + refuted
 }

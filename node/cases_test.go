@@ -818,15 +818,27 @@ func TestWhyOfASilentSeed(t *testing.T) {
 	w.run(6 * time.Second)
 	w.down[1] = true
 	w.run(10 * time.Second)
-	for _, by := range []int{0, 4} {
+	pinged := 0
+	for _, by := range []int{0, 3, 4} {
 		file := w.why(by, "n1")
-		contains(t, "a seed that is down", file.Summary+file.Nearest, "n1 is a seed, suspect since ", " got no answer from it", "as soon as it answers")
+		contains(t, "a seed that is down", file.Summary+file.Nearest, "n1 is a seed, suspect since ", " got no answer from it", "as soon as it answers",
+			fmt.Sprintf("By stream (TCP) n%d heard it last at 2026", by))
+		if inOrder(file, "unreachable") {
+			pinged++
+			contains(t, "its own pings", file.Summary, fmt.Sprintf("n%d has had no answer to its own pings since ", by))
+		}
+	}
+	if pinged == 0 {
+		t.Error("none has pinged it: this shows nothing of pings")
 	}
 	w.down[1] = false
 	w.run(10 * time.Second)
-	if file := w.why(4, "n1"); strings.Contains(file.Summary+file.Nearest, "no answer") || file.Verdict != "alive" {
+	file := w.why(4, "n1")
+	if strings.Contains(file.Summary+file.Nearest, "no answer") || file.Verdict != "alive" {
 		t.Errorf("a seed that is back: %s %s", file.Verdict, file.Summary)
 	}
+	contains(t, "a seed that was down", file.Summary, " It was suspect before, from ", ", and then it answered.")
+	contains(t, "the seed itself", w.why(1, "n1").Summary, " It was paused or starved for ", ", and refuted that, last at ")
 }
 
 // While no seed takes a peer's report, as streams do not get through to them, the peer says so, and promises nothing.

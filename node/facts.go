@@ -126,8 +126,11 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 	facts.Seated = slices.Clone(s.sitting)
 	for slot, seed := range g.seeded.seeds() {
 		facts.Seeds, facts.Clocks = append(facts.Seeds, seed.Addr), append(facts.Clocks, s.clockOf(f.Now, slot))
-		if status := &a.Seeds[slot]; status.ID == id && !status.Silent.IsZero() {
-			facts.Silent = status
+		if status := &a.Seeds[slot]; status.ID == id {
+			facts.Heard = s.heardAt(slot)
+			if !status.Silent.IsZero() {
+				facts.Silent = status
+			}
 		}
 	}
 	for _, m := range byName(g.roster, nil) {
@@ -159,6 +162,14 @@ func (s *Seeded) clockOf(now time.Time, slot int) (c casebook.Clock) {
 		c.Ahead, c.OfQuorum = s.follower.ClockOf(now, slot)
 	}
 	return c
+}
+
+// heardAt is when this node heard the seed in a slot last by stream; zero: not in this life.
+func (s *Seeded) heardAt(slot int) time.Time {
+	if s.seat != nil {
+		return s.seat.HeardAt(slot)
+	}
+	return s.follower.HeardAt(slot)
 }
 
 // bearer gives the node that had the name of a member before it.

@@ -45,6 +45,10 @@ func (q *Quorum) LostSince() time.Time {
 // HeardSince is since when this seed has heard a quorum without a break; zero: it hears none.
 func (q *Quorum) HeardSince() time.Time { return q.hearing.heardFrom }
 
+// HeardAt is when the seed in a slot has last sent this one a message of the log, or answered who it is; zero: it has
+// not in this life.
+func (q *Quorum) HeardAt(slot int) time.Time { return q.hearing.heardAt[slot] }
+
 // Failing reports whether this seed probes a member, and its newest probe was
 // not answered.
 func (q *Quorum) Failing(id hearsay.NodeID) bool {
