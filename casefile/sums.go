@@ -69,7 +69,7 @@ func (s *seeded) voters(ballots []hearsay.Ballot, others ...string) string {
 func (s *seeded) removedSummary(r *casebook.Ruling) string {
 	name, q := s.Member.Name, s.decided(r.Ruling)
 	text := fmt.Sprintf("%s is out since %s, by the ruling of epoch %d. ", name, s.ruledAt(r.Ruling), r.Epoch)
-	text += s.broughtWords(r)
+	text += s.broughtWords(r) + s.operatorWords(r)
 	text += fmt.Sprintf("Of the %s %d found it unreachable by their own probes: %s; %d were needed", q.the(), len(r.Ballots), s.votes(r.Ballots), q.needed)
 	if r.Rule != hearsay.RuleMajority {
 		text += fmt.Sprintf(", for %s each, and none that reached it", s.shortTrial())
@@ -111,6 +111,23 @@ func (s *seeded) broughtWords(r *casebook.Ruling) string {
 		return "When its suspicion ran out it was reported without a majority of its observers; this node has only the hash of what they said, a seed has that. "
 	}
 	return "Its observers could not reach it and that was reported; this node has only the hash of their statements, a seed has them. "
+}
+
+// operatorWords says that an operator had asked for a removal that came about by other means, and where; "" if none is
+// known to have.
+func (s *seeded) operatorWords(r *casebook.Ruling) string {
+	for i := range s.Events {
+		e := &s.Events[i]
+		opened := e.Kind == hearsay.EventCaseOpened && e.Rule == hearsay.RuleTrial && !e.By.IsZero()
+		switch {
+		case r.Rule == hearsay.RuleTrial, e.Epoch != r.Stay.Epoch: // the first is told, and the second of another stay
+		case opened:
+			return fmt.Sprintf("An operator had asked for that at %s. ", s.by(e))
+		case e.Kind == hearsay.EventRemovalAsked:
+			return fmt.Sprintf("An operator had asked for that at %s. ", s.Teller.Name)
+		}
+	}
+	return ""
 }
 
 // duration tells how long a removal took: from the first suspicion that this

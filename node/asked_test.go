@@ -91,11 +91,19 @@ func TestWhyTellsThatAnOperatorAskedAPeer(t *testing.T) {
 	if file := w.why(asked, w.nodes[dead].Self().Name); !inOrder(file, "removal-asked") {
 		t.Errorf("the peer tells %v", kinds(file))
 	}
+	opened := false
 	for _, step := range w.why(0, w.nodes[dead].Self().Name).Steps {
 		if step.Kind == hearsay.EventCaseOpened.String() {
 			contains(t, "the case", step.Text, "reported without evidence, by an operator at n4")
-			return
+			opened = true
+			break
 		}
 	}
-	t.Error("no case was opened")
+	w.run(3 * time.Second)
+	for _, teller := range []int{0, asked} { // what its observers say has taken the place of that
+		contains(t, "the summary", w.why(teller, w.nodes[dead].Self().Name).Summary, "asked its 2 observers", "An operator had asked for that at n4. ")
+	}
+	if !opened {
+		t.Error("no case was opened")
+	}
 }
