@@ -8,6 +8,7 @@
 //	p1-seed, p1-peer   newline-delimited JSON. --ip and --port are required
 //	p0-seed, p0-peer   plain text. The port is asked on standard input; config.txt is in the working directory
 //	p2-seed, p2-peer   the same, with other words in places
+//	p4 ID PORT [HOST:PORT …]   HTTP and JSON: its node id, its port, the nodes to join
 //
 // # Flags
 //
@@ -37,6 +38,9 @@
 // its own address. It asks for a link in one spelling: p2 for "New Connect Request", and it accepts that; p0 for "New
 // Connection Request", and with faults it accepts "New Connect Request" only, so that no p0 accepts another.
 //
+// p4: a gossip request has just the keys of the protocol. It asks to join before it listens. A member that is dead is
+// so until somebody syncs it. Writes have no order: what arrives last wins.
+//
 // # Faults
 //
 // Without --faults it does right what the protocol allows to do right:
@@ -51,11 +55,15 @@
 //	text peer with faults: counts a link that was refused, accepts any number of links, tells a death only where it is
 //	          registered, asks for liveness one after the other without a deadline, does not know the short form of a
 //	          rumor, and gives late neighbors nothing
+//	p4        with faults: sends the members of a join once, to the joiner only, which does not listen yet, and may ping
+//	          it before it does, so that it is dead for ever; pings one after the other; takes a member for dead at the
+//	          first ping that fails, without asking others
+//	          without: tries until the joiner has the members, then tells all others, and tells the joiner all keys
 //
 // # Files
 //
 //	main.go     flags and kinds         start.go    how a test starts one, and looks into it
 //	node.go     what all have           jsonline.go a request and a reply of p1
 //	p1seed.go   p1's seed               p1peer.go   p1's peer
-//	text.go     p0 and p2
+//	text.go     p0 and p2               p4.go       p4
 package standin

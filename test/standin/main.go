@@ -27,9 +27,10 @@ var programs = map[string]func(options) error{
 	"p0-peer": func(o options) error { return runTextPeer(o, p0) },
 	"p2-seed": func(o options) error { return runTextSeed(o, p2) },
 	"p2-peer": func(o options) error { return runTextPeer(o, p2) },
+	"p4":      runP4,
 }
 
-const usage = "want one of p0-seed, p0-peer, p1-seed, p1-peer, p2-seed, p2-peer, and its flags"
+const usage = "want one of p0-seed, p0-peer, p1-seed, p1-peer, p2-seed, p2-peer, p4, and its flags"
 
 // Main runs a stand-in until it is told to end (SIGTERM), and gives its exit code: 2 for a command line that makes no
 // sense, 1 if it does not get ready.
