@@ -83,8 +83,8 @@ const (
 	EventQuorumHeard // a quorum is heard for the first time since this node's start: By the seed that leads
 	// This seed wants the subject probed now: Addr, Round. No application is told.
 	EventProbeWanted
-	// Case, Addr or Epoch of the stay, By the reporter, Count ballots needed, Text what is wanted, Rule of a
-	// removal, Evidence.
+	// Case, Addr or Epoch of the stay, By the reporter, or the node that an operator has asked, Count ballots needed,
+	// Text what is wanted, Rule of a removal, Evidence.
 	EventCaseOpened
 	EventCaseRefused  // what was asked opened no case, or a ballot did not count: Text
 	EventBallot       // counted: Case, Ballot, By the seed, Text its reason in words
