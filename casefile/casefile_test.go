@@ -52,6 +52,25 @@ func heardOfCopy(f *casebook.Facts) {
 
 func stranger(f *casebook.Facts) { f.Member.State, f.Held = 0, 0 }
 
+// ruled has n3 ruled on in epoch 5, at an hour from now by the clock of n1, which has cast the last ballot.
+func ruled(kind hearsay.RulingKind, clock casebook.Clock) func(*casebook.Facts) {
+	return func(f *casebook.Facts) {
+		key := hearsay.PublicKey{7}
+		f.Names = map[hearsay.NodeID]string{key.NodeID(): "n1"}
+		f.Seeded.Seats = []hearsay.Seat{{Slot: 0, Key: hearsay.PublicKey{6}, Life: hearsay.Life{1}}, {Slot: 1, Key: key, Life: hearsay.Life{2}}, {Slot: 2}}
+		f.Seeded.Clocks = []casebook.Clock{{}, clock, {}}
+		r := &hearsay.Ruling{Epoch: 5, Kind: kind, Stay: hearsay.Stay{ID: f.Member.ID, Epoch: 3}, Case: 7, At: now.Add(time.Hour).UnixMilli()}
+		r.Ballots = []hearsay.Ballot{{Case: 7, Slot: 0, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes}, {Case: 7, Slot: 1, Life: hearsay.Life{2}, Verdict: hearsay.BallotYes}}
+		switch kind {
+		case hearsay.RulingRemove:
+			r.Rule, f.Member.State = hearsay.RuleTrial, hearsay.StateDead
+		case hearsay.RulingLeave:
+			r.Ballots, f.Member.State = nil, hearsay.StateLeft
+		}
+		f.Seeded.Rulings = []casebook.Ruling{{Ruling: r}}
+	}
+}
+
 // What is told follows from the facts, whatever the words in them are.
 func TestTell(t *testing.T) {
 	removed := hearsay.PromiseRemoved
@@ -292,6 +311,38 @@ func TestTell(t *testing.T) {
 			"refused",
 			[]string{"but for this: barred by a firewall"},
 			"--lift", nil,
+		},
+		"admitted by a clock that is wrong": {
+			facts(ruled(hearsay.RulingAdmit, casebook.Clock{Ahead: time.Hour, OfQuorum: true})),
+			"alive",
+			[]string{"n3 is in since 2025-06-01T13:00:00Z (by the clock of n1, which is 1h0m0s ahead of those of a quorum of seeds now), from epoch 5"},
+			"ago)", nil,
+		},
+		"removed by a clock that is wrong": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{Ahead: -5 * time.Minute})),
+			"dead",
+			[]string{"n3 is out since 2025-06-01T13:00:00Z (by the clock of n1, which is 5m0s behind that of n0 now), by the ruling of epoch 5"},
+			"it took", nil,
+		},
+		"left by a clock that may be wrong": {
+			facts(ruled(hearsay.RulingLeave, casebook.Clock{Ahead: time.Hour, OfQuorum: true})),
+			"left",
+			[]string{"at 2025-06-01T13:00:00Z (by the clock of one of the seeds, of which that at 10.0.0.1:7000 is 1h0m0s ahead of those of a quorum of seeds now): the ruling"},
+			"ago)", nil,
+		},
+		"removed as asked, and nobody knows where": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{})),
+			"dead",
+			[]string{"reported without evidence, by an operator, or a node of an earlier program; which node was asked is not known here, so only"},
+			"by the clock", nil,
+		},
+		"removed as an operator asked": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventCaseOpened, Case: 7, Epoch: 3, By: hearsay.NodeID{9}, ByName: "n9", Rule: hearsay.RuleTrial}}
+			}),
+			"dead",
+			[]string{"reported without evidence, by an operator at n9, so only"},
+			"had asked", nil,
 		},
 		"never in": {facts(stranger), "unknown", []string{"was heard of, and has never been in"}, "", nil},
 		"not in itself": {
