@@ -8,7 +8,7 @@
 //	p1-seed, p1-peer   newline-delimited JSON. --ip and --port are required
 //	p0-seed, p0-peer   plain text. The port is asked on standard input; config.txt is in the working directory
 //	p2-seed, p2-peer   the same, with other words in places
-//	p4 ID PORT [HOST:PORT …]   HTTP and JSON: its node id, its port, the nodes to join
+//	p4 ID PORT [HOST:PORT …]   HTTP and JSON: its node id, its port, the nodes to join. Flags come before these
 //
 // # Flags
 //

@@ -30,8 +30,9 @@ type State struct {
 	Deaths    []string                   `json:"deaths,omitempty"`    // peers reported dead, in order
 	Data      map[string]json.RawMessage `json:"data,omitempty"`      // p4: keys and values
 
-	Undecodable int `json:"undecodable"` // messages that made no sense
-	LogLines    int `json:"log_lines"`
+	Undecodable int    `json:"undecodable"`         // messages that made no sense
+	Senseless   string `json:"senseless,omitempty"` // the last of them, behind its sender's address
+	LogLines    int    `json:"log_lines"`
 }
 
 // Rumor is a message that was said or heard.
@@ -164,8 +165,10 @@ func (n *node) ready() {
 	})
 }
 
-// undecodable counts a message that makes no sense.
-func (n *node) undecodable() { n.change(func(s *State) { s.Undecodable++ }) }
+// undecodable counts a message that makes no sense, and keeps the last one.
+func (n *node) undecodable(from, text string) {
+	n.change(func(s *State) { s.Undecodable, s.Senseless = s.Undecodable+1, from+": "+text })
+}
 
 // every does something in each period, for ever or until it says that it is done.
 func (n *node) every(period time.Duration, do func() (more bool)) {

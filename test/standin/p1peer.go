@@ -115,7 +115,7 @@ func (p *p1Peer) greet(other string) {
 	p.link(other, p.tell)
 }
 
-func (p *p1Peer) answer(_ string, line []byte) (typ string, reply fields) {
+func (p *p1Peer) answer(from string, line []byte) (typ string, reply fields) {
 	m, err := decode(line, peerTypes)
 	r := &reader{of: m.Payload, err: err}
 	switch {
@@ -130,7 +130,7 @@ func (p *p1Peer) answer(_ string, line []byte) (typ string, reply fields) {
 		return failure, fields{"reason": "Unsupported type: " + m.Type}
 	}
 	if r.err != nil {
-		p.undecodable()
+		p.undecodable(from, string(line))
 		return failure, fields{"reason": r.err.Error()}
 	}
 	return typ, reply

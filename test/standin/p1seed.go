@@ -79,7 +79,7 @@ func (s *p1Seed) answer(from string, line []byte) (string, fields) {
 		reply = s.serve(m.Type, r)
 	}
 	if r.err != nil {
-		s.undecodable()
+		s.undecodable(from, string(line))
 		s.say("Error handling a message from %s: %v", from, r.err)
 		return registerCommit, fields{"success": false, "error": r.err.Error()}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -95,6 +96,9 @@ func runP4(o options) error {
 	if len(o.rest) < 2 {
 		return errors.New("want a node id, a port, and addresses to join, each host:port")
 	}
+	if i := slices.IndexFunc(o.rest, func(s string) bool { return strings.HasPrefix(s, "-") }); i >= 0 {
+		return fmt.Errorf("%s: want flags in front of the node id", o.rest[i])
+	}
 	port, err := strconv.Atoi(o.rest[1])
 	if err != nil {
 		return fmt.Errorf("port %q: want a number", o.rest[1])
@@ -143,6 +147,9 @@ func (n *p4Node) handler() http.Handler {
 				answer, err = serve(body)
 			}
 			n.reply(w, answer, err)
+			if err != nil && !errors.Is(err, errSync) {
+				n.undecodable(r.RemoteAddr, string(body))
+			}
 		})
 	}
 	return mux
@@ -157,8 +164,6 @@ func (n *p4Node) reply(w http.ResponseWriter, answer any, err error) {
 		code := http.StatusBadRequest
 		if errors.Is(err, errSync) {
 			code = http.StatusInternalServerError
-		} else {
-			n.undecodable()
 		}
 		w.WriteHeader(code)
 		answer = map[string]string{"status": "error", "message": err.Error()}

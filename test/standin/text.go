@@ -82,9 +82,10 @@ func (n *node) receive(conn net.Conn, handle func(from, text string) (reply stri
 		if err != nil {
 			return
 		}
-		reply, err := handle(from, string(buffer[:some]))
+		text := string(buffer[:some])
+		reply, err := handle(from, text)
 		if err != nil {
-			n.undecodable()
+			n.undecodable(conn.RemoteAddr().String(), text)
 			return
 		}
 		if reply != "" {
@@ -281,7 +282,7 @@ func (p *textPeer) register(seeds []string) (others []string) {
 		}
 		list, err := p.parseList(reply)
 		if err != nil {
-			p.undecodable()
+			p.undecodable(seed, reply)
 			continue
 		}
 		for _, entry := range list {
