@@ -130,11 +130,12 @@ func (r *Roster) Begin() {
 // Introduce puts this node's own claim on a packet.
 func (r *Roster) Introduce(p *core.Packet) { r.out.introduce(p) }
 
-// Confront puts on a packet to a member what this node holds against it, so that it hears first, and refutes.
+// Confront puts on a packet to a member what this node holds against it, so that it hears first, and refutes. One that
+// had left and is back takes what a stranger says only if it is told so (see Meant).
 func (r *Roster) Confront(p *core.Packet, id hearsay.NodeID) {
 	var c hearsay.Claim
 	if m := r.members.get(id); m != nil {
-		if m.state != hearsay.StateSuspect && m.state != hearsay.StateDead {
+		if m.state == hearsay.StateAlive {
 			return
 		}
 		c = r.members.claim(m, bare)

@@ -600,6 +600,19 @@ func TestForgottenIsConfronted(t *testing.T) {
 	}
 }
 
+// One that had left, and is back in another part of the network, is a stranger's contact: what that says to it counts, as
+// it names what it holds of it.
+func TestLeftThatIsBackTakesWhatItIsSaid(t *testing.T) {
+	b := newBench(t, 3)
+	m := b.others[0]
+	b.hear(m, m.word(hearsay.StateLeft))
+	digest := &core.Packet{From: b.Self().ID, Addr: newStranger(0).addr, Stream: true, Body: &core.Digest{}}
+	b.Confront(digest, m.id())
+	if claims, body := newBenchOf(t, 0, m).Meant(digest); !claims || !body {
+		t.Errorf("what it is said does not count, with the claims %+v", digest.Claims)
+	}
+}
+
 func TestExchangesAreRare(t *testing.T) {
 	b := newBench(t, 5)
 	from := &core.Packet{From: b.others[1].id(), Addr: b.others[1].addr}

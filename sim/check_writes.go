@@ -46,6 +46,7 @@ type value struct {
 	expires   int64 // Unix milliseconds; 0: never
 	durable   bool  // on the disk of that node
 	replaced  bool  // by a write that saw it
+	again     bool  // its node has put it again, under another dot, as a twin of it wrote under the same origin
 	refused   bool  // it was not written, as far as any client knows
 }
 
@@ -208,6 +209,7 @@ func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 		stock.live[n]++
 		if kept.Object.Dot.Origin == stock.origin {
 			s.writesIn(writer{stock.origin, m.index, m.life})
+			s.values[n].again = s.values[n].again || kept.Object.Dot != s.values[n].dot
 		}
 		s.arrives(m, &s.values[n], kept.Object, now)
 	}
@@ -218,7 +220,8 @@ func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 		v := &s.values[n]
 		switch after := stock.live[n]; {
 		case before[n] > 0 && after == 0:
-			if stock.gone[n] = true; !v.replaced && !s.over(v) {
+			// One that was put again another may hear to be gone before it gets it anew.
+			if stock.gone[n] = true; !v.replaced && !v.again && !s.over(v) {
 				s.check.violate(now, m, RuleWritten, "lets go of %s, which nobody has replaced", v.text)
 			}
 		case s.check.identities[v.identity].twinned: // it may put again what another has deleted: see kv.Replica.Renew
