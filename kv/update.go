@@ -183,6 +183,11 @@ func (r *Replica) hold(now time.Time, u *core.Update) {
 	}
 }
 
+// Holds reports whether an update waits for what it replaces: since what lacks is on another way, or was lost.
+func (r *Replica) Holds(now time.Time) bool {
+	return slices.ContainsFunc(r.held, func(h heldUpdate) bool { return !now.After(h.until) })
+}
+
 // isHeld reports whether an update waits already.
 func (r *Replica) isHeld(u *core.Update) bool {
 	size := u.Size()

@@ -141,7 +141,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
 	if cfg.Role != hearsay.RoleSeed {
-		replicas := spread.Directory{Addr: n.roster.Addr, Next: n.rumors.Next, Sender: n.addresses.Sender, Writes: n.gossip.writes, Secret: n.secret}
+		replicas := spread.Directory{Addr: n.roster.Addr, Next: n.rumors.Next, Sender: n.addresses.Sender, RoundTrip: n.detect.RoundTrip, Writes: n.gossip.writes, Secret: n.secret}
 		n.gossip.store = spread.New(cfg.Store, n.id, replicas, records, &n.stats, n.out, now)
 		n.gossip.catchUp.begin(now)
 	}

@@ -600,8 +600,8 @@ func TestForgottenIsConfronted(t *testing.T) {
 	}
 }
 
-// One that had left, and is back in another part of the network, is a stranger's contact: what that says to it counts, as
-// it names what it holds of it.
+// One that had left, and is back in another part of the network, is a stranger's contact: what that says to it counts,
+// as it names what it holds of it.
 func TestLeftThatIsBackTakesWhatItIsSaid(t *testing.T) {
 	b := newBench(t, 3)
 	m := b.others[0]

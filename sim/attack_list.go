@@ -92,7 +92,7 @@ var attackKinds = []AttackKind{
 		Name: "poison", What: "says that others' values are gone which are not written yet, as if replaced and in exchanges, says sums that never match, and makes up writers without end",
 		liars: 1, adjusts: true, lay: layPoison, tell: tellPoison,
 		protects: "what replaces a write that is not here is not taken; whose numbers are made up goes on under others, and puts again what may be gone",
-		needs:    "writes signed by their origin; or seeds: who is not in is no writer",
+		needs:    "writes signed by their origin; seeds keep out made-up writers only",
 	},
 	{
 		Name: "amplify", What: "an outsider asks from forged addresses, as a stranger and in members' names, so that a bystander gets the answers",

@@ -80,7 +80,7 @@ func layPoison(t *trial) {
 	t.mean("bytes_per_node_s", under)
 	t.mean("liars_bytes_s", float64(s.injected)/siegeLasts.Seconds())
 	t.succeeded = lost > 0 || s.w.counts.PutsRefused > refused
-	t.claim(lost == 0 || t.attack.seeds(t.kind) == 0, "%d of %d values that others wrote are not held", lost, written)
+	t.claim(lost*100 <= written, "%d of %d values that others wrote are not held", lost, written)
 	t.claim(writers <= s.w.config.Store.Origins, "%d writers are known, and %d may be", writers, s.w.config.Store.Origins)
 	t.lawful(s)
 }

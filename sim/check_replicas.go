@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -125,10 +126,27 @@ func (in *inspection) clocks() {
 			w.check.violate(w.now, m, RuleClock, "has seen %d ranges of its own numbers, which %d processes wrote", n, s.lives[origin])
 		}
 	}
-	const few = 256 // which comes twice where two exchanges cross, or an answer comes after it is given up, behind loss
-	if c := &w.counts; c.Repeated > 2*c.Repaired+few {
-		w.check.violate(w.now, &w.machines[0], RuleTraffic, "exchanges brought %d values that were there, and %d that lacked", c.Repeated, c.Repaired)
+	const few = 128 // which are given again where two exchanges cross, or an answer comes after it is given up
+	if c := &w.counts; c.Repeated > c.Repaired/2+few || c.Crossed > 4*c.Repaired+2*few {
+		w.check.violate(w.now, &w.machines[0], RuleTraffic, "exchanges brought %d values that were there when they were asked for, %d that have come another way since, and %d that lacked", c.Repeated, c.Crossed, c.Repaired)
 	}
+}
+
+// asked notes what a node has seen of the store, as it says to another that may give what lacks.
+func (s *written) asked(m *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
+		for i := range packets {
+			if body, is := packets[i].Body.(*core.Sync); is && len(body.Clock) > 0 {
+				s.said[asking{m.index, packets[i].Addr}] = body.Clock
+			}
+		}
+	}
+}
+
+// asking is from a machine to an address.
+type asking struct {
+	machine int32
+	to      netip.AddrPort
 }
 
 // exchanges counts what an exchange brings to a node.
@@ -143,10 +161,16 @@ func (w *World) exchanges(m *machine, p *core.Packet) {
 	if body.Parts != nil {
 		objects = body.Parts.Objects
 	}
+	said := w.check.written.said[asking{m.index, p.Addr}]
 	for i := range objects {
-		if replica.Seen().Has(objects[i].Dot) {
+		dot := objects[i].Dot
+		at := slices.IndexFunc(said, func(h core.Holding) bool { return h.Origin == dot.Origin })
+		switch {
+		case at >= 0 && clock.Cover(said[at].Seen, []clock.Range{{Low: dot.Counter, High: dot.Counter}}):
 			w.counts.Repeated++
-		} else {
+		case replica.Seen().Has(dot): // it came another way since
+			w.counts.Crossed++
+		default:
 			w.counts.Repaired++
 		}
 	}

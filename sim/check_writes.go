@@ -20,7 +20,8 @@ type written struct {
 	stocks []stock              // by machine
 	lives  map[clock.Origin]int // processes that wrote under it
 	wrote  map[writer]bool
-	ahead  time.Duration // the latest that any clock has shown
+	said   map[asking][]core.Holding // what a node has seen, as it last told another
+	ahead  time.Duration             // the latest that any clock has shown
 }
 
 // writer is a process that wrote under an origin.
@@ -62,7 +63,7 @@ type stock struct {
 }
 
 func newWritten(c *checker, machines int) written {
-	return written{check: c, byText: make(map[string]int), stocks: make([]stock, machines), lives: make(map[clock.Origin]int), wrote: make(map[writer]bool)}
+	return written{check: c, byText: make(map[string]int), stocks: make([]stock, machines), lives: make(map[clock.Origin]int), wrote: make(map[writer]bool), said: make(map[asking][]core.Holding)}
 }
 
 // text gives a value that no other is.
@@ -231,6 +232,7 @@ func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 	}
 	stock.unsynced = append(stock.unsynced, touched...)
 	s.tells(m, e, now)
+	s.asked(m, e)
 }
 
 // arrives looks at a value that a node holds from now on.

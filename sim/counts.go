@@ -63,7 +63,8 @@ type Counts struct {
 	Deletes     uint64 `json:"deletes,omitempty"`      // of keys
 	Syncs       uint64 `json:"syncs,omitempty"`        // messages of exchanges that came to a node
 	Repaired    uint64 `json:"repaired,omitempty"`     // values in them that the node had not seen
-	Repeated    uint64 `json:"repeated,omitempty"`     // and those that it had
+	Repeated    uint64 `json:"repeated,omitempty"`     // those that it had told that it has
+	Crossed     uint64 `json:"crossed,omitempty"`      // and those that have come another way since it asked
 	Lies        uint64 `json:"lies,omitempty"`         // of hostile members
 	OldReads    uint64 `json:"old_reads,omitempty"`    // rulings read from disk that were not in memory any more
 

@@ -20,7 +20,7 @@ type vain struct {
 // mayAsk reports whether a question may go out: no exchange is under way, or the one that was asked is slow to answer.
 func (s *Store) mayAsk(now time.Time) bool {
 	if !s.until.IsZero() && now.Before(s.until) {
-		return !s.heard && len(s.giving) == 0 && now.Sub(s.asked) >= answerSoon
+		return !s.heard && len(s.giving) == 0 && now.Sub(s.asked) >= s.trips(answerSoon, 2)
 	}
 	return !now.Before(s.askAt)
 }

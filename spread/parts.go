@@ -39,7 +39,7 @@ func (s *Store) announced(now time.Time, p *core.Packet, m *core.Sync, busy bool
 
 // fetch asks for the next part.
 func (s *Store) fetch(now time.Time, p *core.Packet) {
-	s.until, s.fetches = now.Add(answerIn), 1
+	s.until, s.fetches = now.Add(s.trips(answerIn, 4)), 1
 	s.out.Send = append(s.out.Send, p.Reply(s.gathered.Fetch()))
 }
 
@@ -49,7 +49,7 @@ func (s *Store) fetchAgain(now time.Time) bool {
 	if s.gathered == nil || s.fetches >= fetchesMost || !living {
 		return false
 	}
-	s.until, s.fetches = now.Add(answerIn), s.fetches+1
+	s.until, s.fetches = now.Add(s.trips(answerIn, 4)), s.fetches+1
 	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.gathered.Fetch()})
 	return true
 }
@@ -72,7 +72,7 @@ func (s *Store) Part(now time.Time, p *core.Packet, part *core.Part) *core.Sync 
 	}
 	switch {
 	case len(part.Bytes) == 0: // it was replaced meanwhile: perhaps there is a newer one
-		s.gathered, s.until = nil, now.Add(answerIn)
+		s.gathered, s.until = nil, now.Add(s.trips(answerIn, 4))
 		s.out.Send = append(s.out.Send, p.Reply(s.replica.Ask(g.Message().Of...)))
 	case !g.Add(part.Bytes):
 		s.stats.Drops[hearsay.DropMalformed]++
@@ -81,7 +81,7 @@ func (s *Store) Part(now time.Time, p *core.Packet, part *core.Part) *core.Sync 
 	case !g.Whole():
 		s.fetch(now, p)
 	default:
-		s.gathered, s.until = nil, now.Add(answerIn)
+		s.gathered, s.until = nil, now.Add(s.trips(answerIn, 4))
 		result := s.replica.Gathered(now, g, s.cfg.Give)
 		s.synced(now, p, g.Message(), &result)
 		return g.Message()

@@ -33,6 +33,8 @@ const (
 	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
 	renewEvery = 20 * time.Second
+
+	tripMost = time.Second // as which a longer round trip counts. A guess
 )
 
 // syncShares is how many messages of exchanges a node answers in a second: each costs half a millisecond, and one that
@@ -79,6 +81,9 @@ type Directory struct {
 	// Sender tells whose share a packet uses.
 	Sender func(*core.Packet) quota.Sender
 
+	// RoundTrip is the mean round trip to members as measured; nil, or 0: not known.
+	RoundTrip func() time.Duration
+
 	// Writes reports whether a node may write, as it is in.
 	Writes func(kv.Writer) bool
 
@@ -104,16 +109,18 @@ type Store struct {
 	news     time.Time // when something last changed
 	pings    uint8     // since one carried the hash
 	from     hearsay.NodeID
-	until    time.Time     // until then its answer is waited for
-	asked    time.Time     // it was
-	heard    bool          // it has answered
-	gained   bool          // by the exchange under way
-	fetches  int           // of one part, so far
-	gathered *kv.Gathering // long values, so far; from comes first, and after it any that announces the same
-	vain     []vain        // those that are asked again only later, the oldest first
-	turn     int           // the place of the neighbor to be asked next, by CompareEvery
-	turnAt   time.Time     // and when; zero: nothing has changed for a while
-	askAt    time.Time     // not before
+	until    time.Time      // until then its answer is waited for
+	asked    time.Time      // it was
+	heard    bool           // it has answered
+	gained   bool           // by the exchange under way
+	fetches  int            // of one part, so far
+	gathered *kv.Gathering  // long values, so far; from comes first, and after it any that announces the same
+	vain     []vain         // those that are asked again only later, the oldest first
+	turn     int            // the place of the neighbor to be asked next, by CompareEvery
+	turnAt   time.Time      // and when; zero: nothing has changed for a while
+	askAt    time.Time      // not before
+	lacks    hearsay.NodeID // has sent an update that replaces what is unseen here
+	lacksAt  time.Time      // and is asked then, if that has not come; zero: none
 	met      []hearsay.NodeID
 	giving   []hearsay.NodeID // a share each of what is lacking: see share
 	gave     hearsay.NodeID   // the last one whose share has come
@@ -196,6 +203,15 @@ func (s *Store) drawn(what string, number uint64) uint64 {
 	return rand.NewChaCha8(seed).Uint64()
 }
 
+// trips is so many round trips, and least where they are short: on long ways what is under way would be asked for, and
+// come twice.
+func (s *Store) trips(least time.Duration, n int) time.Duration {
+	if s.directory.RoundTrip == nil {
+		return least
+	}
+	return max(least, time.Duration(n)*min(s.directory.RoundTrip(), tripMost))
+}
+
 // Replica is what the store holds, to be read.
 func (s *Store) Replica() *kv.Replica { return s.replica }
 
@@ -228,8 +244,12 @@ func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
 		s.stats.StoreUpdates++
 		s.pass(m, p.From)
 	}
-	if result.Ask {
+	switch {
+	case !result.Ask:
+	case result.Refused != kv.Taken:
 		s.ask(now, p.From)
+	case s.lacksAt.IsZero(): // what it replaces may be under way
+		s.lacks, s.lacksAt = p.From, now.Add(s.trips(0, 2))
 	}
 }
 
@@ -294,7 +314,7 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 	}
 	switch {
 	case s.gives(p.From) && now.Before(s.until):
-		s.gained, s.until = s.gained || gained, now.Add(answerIn)
+		s.gained, s.until = s.gained || gained, now.Add(s.trips(answerIn, 4))
 		switch {
 		case len(m.Of) == 0: // it answers what was asked before that was shared out
 			result.Reply = nil
@@ -304,12 +324,12 @@ func (s *Store) synced(now time.Time, p *core.Packet, m *core.Sync, result *kv.R
 	case p.From == s.from && now.Before(s.until):
 		s.heard = true
 		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
-		s.until, s.busy = now.Add(answerIn), s.busy[:0]
+		s.until, s.busy = now.Add(s.trips(answerIn, 4)), s.busy[:0]
 		if result.Reply == nil {
 			s.ended(now)
 		}
 	case asks && len(s.replica.Lacks(m.Clock)) > 0:
-		s.from, s.until, s.heard, s.gained = p.From, now.Add(answerIn), true, gained
+		s.from, s.until, s.heard, s.gained = p.From, now.Add(s.trips(answerIn, 4)), true, gained
 	}
 	if result.Reply != nil && asks && p.From == s.from && now.Before(s.until) {
 		s.share(m, result.Reply)
@@ -425,7 +445,7 @@ func (s *Store) PingHash(now time.Time) uint64 {
 
 // Pinged compares the hash in a ping with this node's.
 func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
-	if hash != 0 && hash != s.replica.Hash().Low && now.Sub(s.news) >= quiet {
+	if hash != 0 && hash != s.replica.Hash().Low && now.Sub(s.news) >= s.trips(quiet, 2) {
 		s.ask(now, from)
 	}
 }
@@ -445,7 +465,7 @@ func (s *Store) Linked(id hearsay.NodeID) {
 func (s *Store) begin(now time.Time, id hearsay.NodeID) bool {
 	addr, living := s.directory.Addr(id)
 	if living {
-		s.from, s.until, s.asked, s.heard, s.gained, s.linked = id, now.Add(answerIn), now, false, false, false
+		s.from, s.until, s.asked, s.heard, s.gained, s.linked = id, now.Add(s.trips(answerIn, 4)), now, false, false, false
 		s.stats.StoreAsks++
 		s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
 	}
@@ -488,6 +508,11 @@ func (s *Store) Tick(now time.Time) {
 	if !s.turnAt.IsZero() && !now.Before(s.turnAt) {
 		s.compare(now)
 	}
+	if !s.lacksAt.IsZero() && !now.Before(s.lacksAt) {
+		if s.lacksAt = (time.Time{}); s.replica.Holds(now) {
+			s.ask(now, s.lacks)
+		}
+	}
 	for len(s.met) > 0 && s.mayAsk(now) {
 		s.ask(now, s.met[0])
 		s.met, s.linked = s.met[1:], true
@@ -500,14 +525,16 @@ func (s *Store) Deadline() time.Time {
 	if next := s.replica.NextExpiry(); !next.IsZero() {
 		at = when.Earlier(at, next)
 	}
-	if !s.turnAt.IsZero() {
-		at = when.Earlier(at, s.turnAt)
+	for _, next := range []time.Time{s.turnAt, s.lacksAt} {
+		if !next.IsZero() {
+			at = when.Earlier(at, next)
+		}
 	}
 	switch {
 	case !s.until.IsZero():
 		at = when.Earlier(at, s.until)
 		if len(s.met) > 0 && !s.heard {
-			at = when.Earlier(at, s.asked.Add(answerSoon))
+			at = when.Earlier(at, s.asked.Add(s.trips(answerSoon, 2)))
 		}
 	case len(s.met) > 0:
 		at = when.Earlier(at, s.askAt)
