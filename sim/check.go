@@ -127,6 +127,7 @@ type identity struct {
 	id       hearsay.NodeID
 	key      hearsay.PublicKey
 	unjudged bool                // see twist
+	untold   bool                // it tells no events of what it does since its disk failed
 	old      bool                // it runs, or ran, on an older copy of its disk
 	twinned  bool                // two machines have, or had, this identity
 	twinTill time.Duration       // until when what one of them does may still come of the other
@@ -302,6 +303,7 @@ func (c *checker) leaves(m *machine) {
 func (c *checker) losesDisk(m *machine) {
 	c.leaves(m)
 	c.views[m.index].telling = nil
+	c.identities[m.identity].untold = true
 }
 
 // disturbed is told that the network changed.

@@ -219,7 +219,7 @@ func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
 		return "of another round"
 	case !s.Verify(c.signedIn(m), &c.verifier, c.identities[number].key):
 		return "not signed by it"
-	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
+	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged && !c.identities[number].untold:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
 	}
 	return ""
