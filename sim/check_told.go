@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"hearsay"
@@ -40,6 +41,8 @@ const (
 func (in *inspection) checkTold() {
 	w := in.world
 	period := w.config.Detect.Period
+	// one that is slow answers late what came before a cut
+	late := slices.ContainsFunc(w.machines, func(m machine) bool { return m.slow > 0 })
 	for i := range w.machines {
 		m, view := &w.machines[i], &w.check.views[i]
 		if !w.convergence.steady(m) || m.slow > 0 || !m.node.Joined() {
@@ -51,7 +54,7 @@ func (in *inspection) checkTold() {
 			m.twist.figures(&stats)
 		}
 		told := stats.Unheard > 0 || stats.Unanswered > 0
-		isCut := max(m.lossIn, m.lossOut) >= 1 && stats.Alive+stats.Suspect > 1 && stats.Away == 0
+		isCut := max(m.lossIn, m.lossOut) >= 1 && stats.Alive+stats.Suspect > 1 && stats.Away == 0 && !late
 		isWell := in.unharmed(m) && w.check.whole && w.network.loss <= lossFew && in.listsOneWell(m)
 		view.cutFor, view.wrongFor = goesOn(view.cutFor, isCut), goesOn(view.wrongFor, (told || stats.StreamsFail > 0) && isWell)
 		view.narrow = goesOn(view.narrow, m.narrow > 0 && in.reachesSome(m))
