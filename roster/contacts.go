@@ -17,6 +17,7 @@ const (
 	joinAtOnce  = 4                // contacts asked for their roster at a time
 	askedAtOnce = 64               // contacts whose answer is awaited
 	answerTime  = 10 * time.Second // after which an answer is no longer expected
+	streamEach  = 8                // one try of so many at a contact goes by stream, for where no datagrams get. A guess
 )
 
 // asked is a contact whose answer is awaited.
@@ -152,24 +153,25 @@ func (c *contacts) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) *
 }
 
 // tryGone pings contacts that are no living members: members that are dead, those that were forgotten, and configured
-// addresses. One of those known longest, and some of all others. It goes on for ever.
+// addresses. One of those known longest, and some of all others. It goes on for ever. Now and then one is pinged by
+// stream: a node that was cut off may not know that no datagrams get to it any more.
 func (c *contacts) tryGone(now time.Time) {
 	proven := c.longestKnown()
 	if len(proven) > 0 {
 		m := c.members.at(proven[c.nextProven%len(proven)])
+		c.try(now, c.members.addr(m), c.members.id(m), c.nextProven/len(proven)%streamEach == streamEach-1)
 		c.nextProven++
-		c.try(now, c.members.addr(m), c.members.id(m))
 	}
 	count := len(c.configured) + len(c.roster.addresses.former) + len(c.members.gone)
 	tries := min(1+count/othersEach, othersMost)
 	for range count {
-		i := c.next % count
+		i, stream := c.next%count, (c.next/count+c.next%count)%streamEach == streamEach-1
 		c.next++
 		target, ok := c.candidate(i)
 		if gone := i - len(c.configured) - len(c.roster.addresses.former); !ok || gone >= 0 && slices.Contains(proven, c.members.gone[gone]) {
 			continue
 		}
-		if c.try(now, target.addr, target.id); tries == 1 {
+		if c.try(now, target.addr, target.id, stream); tries == 1 {
 			return
 		}
 		tries--
@@ -208,9 +210,13 @@ func (c *contacts) longestKnown() (longest []int32) {
 }
 
 // try pings an address at which a node may be.
-func (c *contacts) try(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
+func (c *contacts) try(now time.Time, addr netip.AddrPort, id hearsay.NodeID, stream bool) {
 	seq := c.random.Uint64() | 1 // not zero, which is a Join's
 	c.await(asked{addr: addr, id: id, seq: seq, until: now.Add(answerTime)})
+	if stream {
+		c.out.PingByStream(addr, seq, id)
+		return
+	}
 	c.out.Ping(addr, seq, id)
 }
 
@@ -350,7 +356,7 @@ func (c *contacts) askUnlisted(now time.Time, p *core.Packet) {
 		*first = unlisted{p.From, now}
 	case now.Sub(first.at) >= unlistedAfter:
 		*first = unlisted{}
-		c.try(now, p.Addr, p.From)
+		c.try(now, p.Addr, p.From, false)
 		c.out.Now[len(c.out.Now)-1].Answer = true
 	}
 }
