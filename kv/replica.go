@@ -61,7 +61,7 @@ type Replica struct {
 	liveSum core.Sum
 	now     uint64 // the latest hybrid time here
 	numbers numbers
-	held    []heldUpdate
+	held    heldUpdates
 	over    []Over // by ascending origin
 }
 

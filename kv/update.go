@@ -53,7 +53,7 @@ func (r *Replica) Update(now time.Time, u *core.Update) (result Result) {
 	if !validUpdate(u) {
 		return Result{Refused: Malformed}
 	}
-	if r.isHeld(u) {
+	if r.held.has(u) {
 		return Result{}
 	}
 	if len(u.Objects) > 0 {
@@ -88,7 +88,7 @@ func (r *Replica) Update(now time.Time, u *core.Update) (result Result) {
 		return result
 	case missing:
 		result.Ask = true
-		r.hold(now, u)
+		r.held.add(now, u)
 		return result
 	}
 	r.take(&result.Change, now, u)
@@ -171,16 +171,20 @@ func (r *Replica) take(change *Change, now time.Time, u *core.Update) {
 	}
 }
 
-// hold keeps an update until what it replaces is seen. The oldest make room: exchanges bring what they said.
-func (r *Replica) hold(now time.Time, u *core.Update) {
-	r.held = append(r.held, heldUpdate{Update: u, size: u.Size(), until: now.Add(holdFor)})
+// heldUpdates are those that wait, the oldest first.
+type heldUpdates []heldUpdate
+
+// add keeps an update until what it replaces is seen. The oldest make room: exchanges bring what they said.
+func (h *heldUpdates) add(now time.Time, u *core.Update) {
+	all := append(*h, heldUpdate{Update: u, size: u.Size(), until: now.Add(holdFor)})
 	bytes := 0
-	for i := len(r.held) - 1; i >= 0; i-- {
-		if bytes += r.held[i].size; bytes > maxHeldBytes || len(r.held)-i > maxHeld {
-			r.held = slices.Delete(r.held, 0, i+1)
+	for i := len(all) - 1; i >= 0; i-- {
+		if bytes += all[i].size; bytes > maxHeldBytes || len(all)-i > maxHeld {
+			all = slices.Delete(all, 0, i+1)
 			break
 		}
 	}
+	*h = all
 }
 
 // Holds reports whether an update waits for what it replaces: since what lacks is on another way, or was lost.
@@ -188,10 +192,10 @@ func (r *Replica) Holds(now time.Time) bool {
 	return slices.ContainsFunc(r.held, func(h heldUpdate) bool { return !now.After(h.until) })
 }
 
-// isHeld reports whether an update waits already.
-func (r *Replica) isHeld(u *core.Update) bool {
+// has reports whether an update waits already.
+func (h heldUpdates) has(u *core.Update) bool {
 	size := u.Size()
-	return slices.ContainsFunc(r.held, func(h heldUpdate) bool {
+	return slices.ContainsFunc(h, func(h heldUpdate) bool {
 		if len(h.Objects) != len(u.Objects) || len(h.Gone) != len(u.Gone) || h.size != size {
 			return false
 		}

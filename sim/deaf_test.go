@@ -116,7 +116,6 @@ at 62s want-heard 10s n1 n2 n9`, seed+1)
 	}
 }
 
-// A newcomer of an open network to which no datagrams get is with all soon, and has them all on its list.
 // One that loses its datagrams while it is cut off does not know that, and nor do others: both hold the other dead, and
 // meet by stream.
 func TestDatagramsLostWhileCutOff(t *testing.T) {
@@ -126,6 +125,7 @@ func TestDatagramsLostWhileCutOff(t *testing.T) {
 	w.convergesWithin(t, 40*time.Second)
 }
 
+// A newcomer of an open network to which no datagrams get is with all soon, and has them all on its list.
 func TestNewcomerWithoutDatagramsListsAll(t *testing.T) {
 	t.Parallel()
 	for _, nodes := range []int{8, 40} {
