@@ -87,6 +87,7 @@ var house = []room{
 	{dir: "test/standin/cmd", layer: 6, ours: "test/standin"},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
+	{dir: "test/guests", layer: 6},
 	{dir: "test/joiner", layer: 6},
 	{dir: "test/kill", layer: 6},
 	{dir: "test/plants", layer: 6},

@@ -20,7 +20,7 @@ import (
 func (a *Agent) serveGuests(network hearsay.NetworkID, addr netip.AddrPort) {
 	l, parsing := a.loop, new(parsing)
 	host := &guest.Host{
-		Network: network, Role: a.cfg.Role, Node: l.node, Logger: a.cfg.Logger,
+		Network: network, Self: l.node.Self().ID, Role: a.cfg.Role, Node: l.node, Logger: a.cfg.Logger,
 		Do: l.putFor, CarryOut: l.carryOut, Await: l.callers.await,
 		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return dialFrom(ctx, net.Dialer{}, a.source.now.Load().addr, to)

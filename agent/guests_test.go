@@ -50,7 +50,7 @@ func (p *oldPeer) serve() {
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(patience))
 			line, _ := bufio.NewReader(conn).ReadString('\n')
-			if !strings.Contains(line, `"SUSPECT_REQ"`) {
+			if !strings.Contains(line, `"PEER_LIST_REQ"`) {
 				p.strange.Add(1)
 				return
 			}
@@ -58,7 +58,7 @@ func (p *oldPeer) serve() {
 				io.Copy(io.Discard, conn) // until the other end has enough of it
 				return
 			}
-			fmt.Fprintf(conn, `{"type":"SUSPECT_ACK","payload":{"suspect":"%s","alive":true,"confirmer":"%s"},"ts":1.5}`+"\n", p.addr, p.addr)
+			fmt.Fprintln(conn, `{"type":"ERROR","payload":{"reason":"Unsupported type: PEER_LIST_REQ"},"ts":1.5}`)
 		})
 	}
 }

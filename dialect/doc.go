@@ -24,7 +24,7 @@
 //
 // Nodes of Hearsay say nothing to each other in lines: that goes by packets (package wire). But one may ask, as it
 // would an older program, where a node of Hearsay runs now. The older programs ignore keys of a payload that they do
-// not know, and so a SuspectAck has one,
+// not know, and so an ERROR of ours has one,
 //
 //	"hearsay": <base64 of a packet (package wire)>
 //
@@ -32,7 +32,8 @@
 //
 // Some replies say more in words, for people and for programs that want to know:
 // "already" and "unknown" where a death reported is none that happens now,
-// "reason" where a peer declines a link or does not vouch for somebody.
+// "reason" where a peer declines a link or does not vouch for somebody. A peer that
+// cannot say whether another lives answers ERROR: to the older peers that is an abstention.
 //
 // # What is read generously
 //

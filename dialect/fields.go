@@ -46,12 +46,6 @@ func (f *fields) raw(key string, p presence) (text []byte, there bool) {
 	return nil, false
 }
 
-// has reports whether the field is there.
-func (f *fields) has(key string) bool {
-	_, there := f.raw(key, optional)
-	return there
-}
-
 // text reads a short string.
 func (f *fields) text(key string, p presence) string {
 	s := f.anyText(key, p)
@@ -86,15 +80,6 @@ func (f *fields) integer(key string, p presence, least, most int64) int64 {
 		return 0
 	}
 	return n
-}
-
-// boolean reads true or false.
-func (f *fields) boolean(key string, p presence) bool {
-	raw, there := f.raw(key, p)
-	if there && string(raw) != "true" && string(raw) != "false" {
-		f.fail(key, "want true or false")
-	}
-	return string(raw) == "true"
 }
 
 // endpoint reads an address from two fields.

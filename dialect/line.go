@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -132,43 +133,21 @@ func AppendReply(dst []byte, r Reply, now time.Time) []byte {
 	return appendLine(dst, r.answers(), r.reply, now)
 }
 
-// AppendSuspect appends the line of a request of this kind that is made now.
-func AppendSuspect(dst []byte, r *Suspect, now time.Time) []byte {
-	return appendLine(dst, typeSuspect, r.write, now)
+// AppendProbe appends the line with which a node asks a guest whether it answers. It is a PEER_LIST_REQ: the older
+// peers know that type and do not serve it, so that they answer at once, log nothing and look at nobody.
+func AppendProbe(dst []byte, requester netip.AddrPort, now time.Time) []byte {
+	return appendLine(dst, typePeerList, func(o *object) { o.address("requester", requester) }, now)
 }
 
-// A RefusedError is the other end's word that it cannot serve a request.
-type RefusedError struct{ Reason string }
-
-func (e *RefusedError) Error() string { return "refused: " + short(e.Reason) }
-
-// ReadSuspectAck takes apart the line that came back for a Suspect. A Refusal and
-// a Failure come as *RefusedError; every other error is of an answer that
-// cannot be understood.
-func ReadSuspectAck(line []byte) (*SuspectAck, error) {
-	kind, payload, err := readLine(line, ReplyLineMax)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, err)
-	case kind == typeError:
-		return nil, &RefusedError{payload.anyText("reason", optional)}
-	case kind == typeRegisterCommit && payload.has("error"):
-		return nil, &RefusedError{payload.anyText("error", optional)}
-	case kind != typeSuspectAck:
-		return nil, fmt.Errorf("reply to %s: it is of type %s, want %s", typeSuspect, short(kind), typeSuspectAck)
+// ReadProbed takes apart the line that came back for a probe: whatever it is, its sender lives. A node of ours has its
+// facts in it; see the package.
+func ReadProbed(line []byte) (facts []byte, err error) {
+	_, payload, err := readLine(line, ReplyLineMax)
+	if err == nil {
+		facts, err = payload.facts(), payload.err
 	}
-	ack := readSuspectAck(payload)
-	if payload.err != nil {
-		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, payload.err)
+	if err != nil {
+		return nil, fmt.Errorf("reply to %s: %w", typePeerList, err)
 	}
-	return ack, nil
-}
-
-// short quotes the beginning of what others wrote.
-func short(text string) string {
-	const shown = 80 // bytes
-	if len(text) > shown {
-		return fmt.Sprintf("%q…", text[:shown])
-	}
-	return fmt.Sprintf("%q", text)
+	return facts, nil
 }

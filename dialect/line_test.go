@@ -70,9 +70,9 @@ func oddReplies() []Reply {
 		&Peers{Seed: seedA},
 		&HelloAck{Peer: peerB, Degree: 2, Reason: "no room"},
 		&GossipAck{Reason: "empty_message"},
-		&SuspectAck{Suspect: peerA, Alive: true, Confirmer: peerB, Facts: []byte("facts")},
+		&SuspectAck{Suspect: peerA, Alive: true, Confirmer: peerB},
 		&SuspectAck{Suspect: peerA, Confirmer: peerB, Reason: "it is suspect"},
-		&VoteAck{Registration}, &VoteAck{Death}, &Refusal{"why"}, &Failure{"why"},
+		&VoteAck{Registration}, &VoteAck{Death}, &Refusal{"why"}, &Failure{"why", nil}, &Failure{"why", []byte("facts")},
 	}
 }
 
@@ -127,19 +127,20 @@ func TestOldReplies(t *testing.T) {
 
 // What we write is as it was, byte for byte.
 func TestOurLines(t *testing.T) {
-	suspect := &Suspect{Peer: peerA, Requester: peerB}
-	all := AppendSuspect(nil, suspect, noon)
-	if got, reply := ReadRequest(all, hearsay.RolePeer); reply != nil || !reflect.DeepEqual(got, suspect) {
-		t.Errorf("got %+v, reply %+v", got, reply)
+	all := AppendProbe(nil, peerB, noon)
+	if got, reply := ReadRequest(all, hearsay.RolePeer); got != nil || !reflect.DeepEqual(reply, &Failure{Reason: "Unsupported type: PEER_LIST_REQ"}) {
+		t.Errorf("a peer is asked %+v, and answers %+v", got, reply)
 	}
 	replies := append(plainReplies(), oddReplies()...)
 	for _, reply := range replies {
 		line := AppendReply(nil, reply, noon)
 		all = append(all, line...)
-		if ack, is := reply.(*SuspectAck); is {
-			if got, err := ReadSuspectAck(line); err != nil || !reflect.DeepEqual(got, ack) {
-				t.Errorf("%s: got %+v, %v", line, got, err)
-			}
+		want := []byte(nil)
+		if failure, is := reply.(*Failure); is {
+			want = failure.Facts
+		}
+		if got, err := ReadProbed(line); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: got %q, %v", line, got, err)
 		}
 	}
 	if lines := bytes.Count(all, []byte("\n")); lines != 1+len(replies) {
@@ -237,27 +238,21 @@ func TestGenerous(t *testing.T) {
 	}
 }
 
+// Whatever line comes back for a probe its sender lives; what is no line is no answer.
 func TestBadReplies(t *testing.T) {
-	for _, c := range []struct {
-		line    string
-		want    string
-		refused bool
-	}{
-		{`{"type":"ERROR","payload":{"reason":"Unsupported type: SUSPECT_REQ"}}`, `refused: "Unsupported type: SUSPECT_REQ"`, true},
-		{`{"type":"ERROR","payload":{}}`, `refused: ""`, true},
-		{`{"type":"REGISTER_COMMIT","payload":{"success":false,"error":"bad"}}`, `refused: "bad"`, true},
-		{`{"type":"ERROR","payload":{"reason":"` + strings.Repeat("x", 1000) + `"}}`, `xxx"…`, true},
-		{`{"type":"HELLO_ACK","payload":{}}`, `reply to SUSPECT_REQ: it is of type "HELLO_ACK", want SUSPECT_ACK`, false},
-		{`{"type":"SUSPECT_ACK","payload":{}}`, `reply to SUSPECT_REQ: missing field "alive"`, false},
-		{`{"type":"SUSPECT_ACK","payload":{"alive":"no"}}`, `field "alive": want true or false`, false},
-		{`{"type":"SUSPECT_ACK","payload":{"alive":true,"hearsay":"!"}}`, `field "hearsay": want base64`, false},
-		{`HTTP/1.1 400 Bad Request`, `reply to SUSPECT_REQ: bad JSON`, false},
-		{strings.Repeat(" ", ReplyLineMax+1), `line longer than 1048576 bytes`, false},
+	for _, c := range []struct{ line, want string }{
+		{`{"type":"ERROR","payload":{"reason":"Unsupported type: PEER_LIST_REQ"}}`, ""},
+		{`{"type":"ERROR","payload":{}}`, ""},
+		{`{"type":"REGISTER_COMMIT","payload":{"success":false,"error":"bad"}}`, ""},
+		{`{"type":"X","payload":{}}`, ""},
+		{`{"type":"ERROR"}`, `reply to PEER_LIST_REQ: missing field "payload"`},
+		{`{"type":"ERROR","payload":{"hearsay":"!"}}`, `field "hearsay": want base64`},
+		{`HTTP/1.1 400 Bad Request`, `reply to PEER_LIST_REQ: bad JSON`},
+		{strings.Repeat(" ", ReplyLineMax+1), `line longer than 1048576 bytes`},
 	} {
-		ack, err := ReadSuspectAck([]byte(c.line))
-		_, refused := errors.AsType[*RefusedError](err)
-		if err == nil || !strings.Contains(err.Error(), c.want) || refused != c.refused {
-			t.Errorf("%.80s: got %+v, %v", c.line, ack, err)
+		facts, err := ReadProbed([]byte(c.line))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || facts != nil {
+			t.Errorf("%.80s: got %q, %v", c.line, facts, err)
 		}
 	}
 }
@@ -324,19 +319,19 @@ func FuzzReadRequest(f *testing.F) {
 	})
 }
 
-// FuzzReadSuspectAck: what was read reads the same once more.
-func FuzzReadSuspectAck(f *testing.F) {
+// FuzzReadProbed: what was read reads the same once more.
+func FuzzReadProbed(f *testing.F) {
 	for _, reply := range append(plainReplies(), oddReplies()...) {
 		f.Add(AppendReply(nil, reply, noon))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		ack, err := ReadSuspectAck(line)
+		facts, err := ReadProbed(line)
 		if err != nil {
 			return
 		}
-		again, err := ReadSuspectAck(AppendReply(nil, ack, noon))
-		if err != nil || again.Alive != ack.Alive || again.Suspect != ack.Suspect || again.Reason != ack.Reason || !bytes.Equal(again.Facts, ack.Facts) {
-			t.Fatalf("%+v reads as %+v, %v", ack, again, err)
+		again, err := ReadProbed(AppendReply(nil, &Failure{Facts: facts}, noon))
+		if err != nil || !bytes.Equal(again, facts) {
+			t.Fatalf("%q reads as %q, %v", facts, again, err)
 		}
 	})
 }

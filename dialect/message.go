@@ -347,8 +347,8 @@ func (r *GossipAck) reply(o *object) {
 	o.textIf("reason", r.Reason)
 }
 
-// Suspect asks a peer whether it can reach another: a SUSPECT_REQ. A SuspectAck answers it. Nodes
-// of Hearsay ask this themselves, and nothing else.
+// Suspect asks a peer whether it can reach another: a SUSPECT_REQ. A SuspectAck answers it, or a Failure: the peer
+// cannot say.
 type Suspect struct {
 	Peer      netip.AddrPort
 	Requester netip.AddrPort // not valid: was not said
@@ -361,19 +361,12 @@ func readSuspect(f *fields) (Request, Reply) {
 	return &Suspect{Peer: f.endpoint(Death.subject()), Requester: f.address("requester", optional)}, nil
 }
 
-func (r *Suspect) write(o *object) {
-	ip, port := Death.subject()
-	o.endpoint(ip, port, r.Peer)
-	o.address("requester", r.Requester)
-}
-
 // SuspectAck answers Suspect.
 type SuspectAck struct {
 	Suspect   netip.AddrPort
 	Alive     bool
 	Confirmer netip.AddrPort // the peer itself
 	Reason    string         // why not alive: ours, the older programs give none
-	Facts     []byte         // that a node of ours says so, and which; see the package
 }
 
 func (*SuspectAck) answers() string { return typeSuspectAck }
@@ -383,14 +376,6 @@ func (r *SuspectAck) reply(o *object) {
 	o.boolean("alive", r.Alive)
 	o.address("confirmer", r.Confirmer)
 	o.textIf("reason", r.Reason)
-	o.facts(r.Facts)
-}
-
-func readSuspectAck(f *fields) *SuspectAck {
-	return &SuspectAck{
-		Suspect: f.address("suspect", optional), Alive: f.boolean("alive", required),
-		Confirmer: f.address("confirmer", optional), Reason: f.anyText("reason", optional), Facts: f.facts(),
-	}
 }
 
 // Refusal answers what a seed cannot serve.
@@ -404,8 +389,14 @@ func (r *Refusal) reply(o *object) {
 }
 
 // Failure answers what a peer cannot serve, and what others serve.
-type Failure struct{ Reason string }
+type Failure struct {
+	Reason string
+	Facts  []byte // that a node of ours says so, and which; see the package
+}
 
 func (*Failure) answers() string { return typeError }
 
-func (r *Failure) reply(o *object) { o.text("reason", r.Reason) }
+func (r *Failure) reply(o *object) {
+	o.text("reason", r.Reason)
+	o.facts(r.Facts)
+}

@@ -20,6 +20,7 @@ import (
 // Host is what a driver lends: the node, and how it is reached from any goroutine.
 type Host struct {
 	Network hearsay.NetworkID
+	Self    hearsay.NodeID
 	Role    hearsay.Role
 	Node    *node.Node // used in calls of Do only
 	Logger  *slog.Logger

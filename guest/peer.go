@@ -7,8 +7,6 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
-	"hearsay/internal/core"
-	"hearsay/wire"
 )
 
 // Why a peer declines what older peers ask of it. Its links and rumors are of
@@ -17,8 +15,10 @@ import (
 const (
 	declineLink   = "links to peers that speak only lines are not made"
 	declineRumor  = "rumors are taken over links of our own protocol only"
-	reasonSuspect = "it is suspect here"
-	reasonNobody  = "no living member at this address is known here"
+	reasonSilent  = "it does not answer this peer's own probes"
+	reasonOut     = "the member at this address is out: dead, or it has left"
+	reasonSuspect = "others say that it is silent, and this peer's own probes have not found so"
+	reasonNobody  = "no member at this address is known here"
 )
 
 // peer is how a peer's node answers JSON lines.
@@ -64,23 +64,22 @@ func (p *peer) look(ctx context.Context, from netip.AddrPort, read func() dialec
 }
 
 // opinion is what this peer itself holds of an address, at once: it probes no
-// node because a stranger asks, and knows what its own probes have found. Of
-// an address where it knows no member it cannot say that one is alive: the
-// answer is no, with the reason besides.
+// node because a stranger asks, and knows what its own probes have found. What it
+// cannot know it does not say: to an older peer alive=false is a vote for a death,
+// and a failure is none.
 func (p *peer) opinion(r *dialect.Suspect) dialect.Reply {
-	n := p.Node
-	self := n.Self()
-	// The asker may take this address for a guest's: the facts say that it is not.
-	// They are never taken for the answer to a ping, which has a number.
-	notMe := &core.Packet{From: self.ID, Body: &core.NotMe{}}
-	ack := &dialect.SuspectAck{Suspect: r.Peer, Confirmer: self.Addr, Facts: wire.AppendPacket(nil, p.Network, notMe)}
-	switch n.Addresses().StateAt(r.Peer) {
-	case hearsay.StateAlive:
+	ack := &dialect.SuspectAck{Suspect: r.Peer, Confirmer: p.Node.Self().Addr}
+	switch state, own := p.Node.Addresses().StateAt(r.Peer); {
+	case state == hearsay.StateAlive:
 		ack.Alive = true
-	case hearsay.StateSuspect:
-		ack.Reason = reasonSuspect
+	case state == hearsay.StateSuspect && own:
+		ack.Reason = reasonSilent
+	case state == hearsay.StateSuspect:
+		return &dialect.Failure{Reason: reasonSuspect}
+	case state == 0:
+		return &dialect.Failure{Reason: reasonNobody}
 	default:
-		ack.Reason = reasonNobody
+		ack.Reason = reasonOut
 	}
 	return ack
 }

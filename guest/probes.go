@@ -3,7 +3,6 @@ package guest
 import (
 	"bufio"
 	"context"
-	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -127,25 +126,30 @@ func (g *Probes) ask(to netip.AddrPort, ping *core.Ping) {
 	})
 }
 
-// answers asks a guest about itself, and gives what answers a ping: its Ack if
-// it answers in time, whatever it says. But one that has facts is no guest: a
+// answers asks a guest whether it answers, and gives what answers a ping: its Ack if
+// it does in time, whatever it says. But one that has facts is no guest: a
 // node of ours has come to its address. Nil is silence.
 func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *core.Packet {
-	ack, err := g.exchange(to)
-	refused := (*dialect.RefusedError)(nil)
+	facts, err := g.exchange(to)
 	return func(seq uint64) *core.Packet {
 		switch {
-		case err != nil && !errors.As(err, &refused):
+		case err != nil:
 			return nil
-		case ack == nil || len(ack.Facts) == 0:
+		case len(facts) == 0:
 			return &core.Packet{From: id, Addr: to, Body: &core.Ack{Seq: seq}}
 		}
 		p := &core.Packet{}
-		if _, ok := wire.NewDecoder(g.host.Network).Decode(ack.Facts, p); !ok {
+		if _, ok := wire.NewDecoder(g.host.Network).Decode(facts, p); !ok {
 			return nil // of another network, which has no members of this one
 		}
 		return &core.Packet{From: p.From, Addr: to, Body: &core.NotMe{Seq: seq}}
 	}
+}
+
+// factsOf is what a node of ours says where it may be taken for a guest: that it is none. It is never taken for the
+// answer to a ping, which has a number.
+func factsOf(network hearsay.NetworkID, id hearsay.NodeID) []byte {
+	return wire.AppendPacket(nil, network, &core.Packet{From: id, Body: &core.NotMe{}})
 }
 
 // timeout is how long a question may take.
@@ -157,7 +161,7 @@ func (g *Probes) timeout() time.Duration {
 }
 
 // exchange sends the question and gives what comes back.
-func (g *Probes) exchange(to netip.AddrPort) (*dialect.SuspectAck, error) {
+func (g *Probes) exchange(to netip.AddrPort) (facts []byte, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.timeout())
 	defer cancel()
 	conn, err := g.host.Dial(ctx, to)
@@ -167,12 +171,12 @@ func (g *Probes) exchange(to netip.AddrPort) (*dialect.SuspectAck, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if _, err := conn.Write(dialect.AppendSuspect(nil, &dialect.Suspect{Peer: to, Requester: g.own}, time.Now())); err != nil {
+	if _, err := conn.Write(dialect.AppendProbe(nil, g.own, time.Now())); err != nil {
 		return nil, err
 	}
 	line, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
 	if err != nil {
 		return nil, err
 	}
-	return dialect.ReadSuspectAck(line)
+	return dialect.ReadProbed(line)
 }

@@ -21,18 +21,18 @@ import (
 func TestProbeAnswers(t *testing.T) {
 	network, id := hearsay.NetworkIDOf("a"), hearsay.NodeID{1}
 	facts := func(of string) string {
-		p := wire.AppendPacket(nil, hearsay.NetworkIDOf(of), &core.Packet{From: hearsay.NodeID{2}, Body: &core.NotMe{}})
-		return string(dialect.AppendReply(nil, &dialect.SuspectAck{Suspect: memberAddr, Alive: true, Confirmer: memberAddr, Facts: p}, time.Now()))
+		p := factsOf(hearsay.NetworkIDOf(of), hearsay.NodeID{2})
+		return string(dialect.AppendReply(nil, &dialect.Failure{Reason: "Unsupported type: PEER_LIST_REQ", Facts: p}, time.Now()))
 	}
 	ack := core.Packet{From: id, Body: &core.Ack{Seq: 7}}
 	for text, want := range map[string]*core.Packet{
 		"":                                nil,
 		"no\n":                            nil,
-		`{"type":"SUSPECT_ACK"`:           nil,
+		`{"type":"ERROR"`:                 nil,
 		strings.Repeat("{", 2<<20) + "\n": nil,
-		`{"type":"X","payload":{}}`:       nil,
-		`{"type":"SUSPECT_ACK","payload":{"alive":false}}`:                              &ack,
-		`{"type":"ERROR","payload":{"reason":"Unsupported type: SUSPECT_REQ"}}`:         &ack,
+		`{"type":"ERROR"}`:                nil,
+		`{"type":"X","payload":{}}`:       &ack,
+		`{"type":"ERROR","payload":{"reason":"Unsupported type: PEER_LIST_REQ"}}`:       &ack,
 		`{"type":"REGISTER_COMMIT","payload":{"success":false,"error":"Unknown type"}}`: &ack,
 		facts("a"): {From: hearsay.NodeID{2}, Body: &core.NotMe{Seq: 7}},
 		facts("b"): nil,
@@ -58,7 +58,7 @@ func TestProbeAnswers(t *testing.T) {
 		g.Close()
 		listener.Close()
 		wait.Wait()
-		if !strings.HasPrefix(asked, `{"type":"SUSPECT_REQ","payload":{"dead_ip":"127.0.0.1","dead_port":`) {
+		if !strings.HasPrefix(asked, `{"type":"PEER_LIST_REQ","payload":{"requester":"10.2.0.1:7946"}`) {
 			t.Errorf("asked %s", asked)
 		}
 		if (got == nil) != (want == nil) || got != nil && (got.From != want.From || got.Addr != addr || !sameBody(got.Body, want.Body)) {

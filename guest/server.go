@@ -146,6 +146,9 @@ func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from
 
 // write writes a reply, and reports whether that went well.
 func (l *Server) write(conn net.Conn, reply dialect.Reply) bool {
+	if failure, is := reply.(*dialect.Failure); is {
+		failure.Facts = factsOf(l.host.Network, l.host.Self)
+	}
 	line := dialect.AppendReply(nil, reply, time.Now())
 	if _, isList := reply.(*dialect.Peers); isList {
 		l.mu.Lock()

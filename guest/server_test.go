@@ -116,7 +116,7 @@ func TestTypedLines(t *testing.T) {
 		"an answer":           {`{"type":"SEED_DEAD_VOTE","payload":{"action":"RESPONSE"}}` + "\n", true, `{"type":"SEED_DEAD_VOTE","payload":{"vote":false,"ack_only":true},"ts":`, 0},
 		"malformed":           {"{]\n", true, failed + "bad JSON", hearsay.DropMalformed},
 		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
-		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO"}`, hearsay.DropMalformed},
+		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO","hearsay":"`, hearsay.DropMalformed},
 		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 	} {

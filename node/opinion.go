@@ -6,27 +6,12 @@ import (
 	"hearsay"
 )
 
-// StateAt gives the state in which this node has the living member at an
-// address, for a peer of another protocol that asks for its own opinion: of a
-// suspect that has answered this node since, that it is alive. 0: it knows
-// nobody alive there. Of two identities at one address the one that is alive
-// counts.
-func (a *Addresses) StateAt(addr netip.AddrPort) (state hearsay.State) {
-	if self := a.roster.Self(); self.Addr == addr && self.State.Living() {
-		return hearsay.StateAlive
-	}
-	for i := range a.roster.CountOthers() {
-		id := a.roster.Other(i)
-		_, away := a.roster.IsAway(id)
-		switch at, _ := a.roster.Addr(id); {
-		case at != addr:
-		case a.roster.Trusted(id), away:
-			return hearsay.StateAlive
-		default:
-			state = hearsay.StateSuspect
-		}
-	}
-	return state
+// StateAt gives the state in which this node has the member at an address, for
+// a peer of another protocol that asks for its own opinion: of a suspect that
+// has answered this node since, that it is alive. 0: it knows nobody there. own is of a suspect: it
+// has not answered this node's own probe; else only others say that it is silent.
+func (a *Addresses) StateAt(addr netip.AddrPort) (state hearsay.State, own bool) {
+	return a.roster.StateAt(addr)
 }
 
 // EverAt reports whether somebody was ever in at an address, as far as this

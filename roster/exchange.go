@@ -61,7 +61,7 @@ func (x *exchange) Compare(now time.Time, p *core.Packet, hash uint64) {
 	}
 	if !p.Stream && p.Addr != x.members.addr(m) {
 		x.roster.contacts.try(now, p.Addr, p.From, false) // another process may have its identity: if it is there it hears so
-		x.out.Now[len(x.out.Now)-1].Answer = true  // in size, too, as anybody may have named that address
+		x.out.Now[len(x.out.Now)-1].Answer = true         // in size, too, as anybody may have named that address
 	}
 	x.begin(now, x.members.addr(m), p.From)
 }

@@ -686,3 +686,32 @@ func TestSuspectAccusesInVain(t *testing.T) {
 	b.hear(honest, suspect(m, honest))
 	b.want(m, hearsay.StateSuspect)
 }
+
+// What a peer of another protocol is told of an address: a member that only others suspect has not failed this node's
+// own probe.
+func TestStateAt(t *testing.T) {
+	b := newBench(t, 5)
+	m, honest := b.others[0], b.others[1]
+	want := func(state hearsay.State, own bool) {
+		t.Helper()
+		if got, gotOwn := b.StateAt(m.addr); got != state || gotOwn != own {
+			t.Errorf("it is %v, own %t, want %v, %t", got, gotOwn, state, own)
+		}
+	}
+	if state, _ := b.StateAt(newStranger(99).addr); state != 0 {
+		t.Errorf("a stranger is %v", state)
+	}
+	if state, _ := b.StateAt(b.Self().Addr); state != hearsay.StateAlive {
+		t.Errorf("this node is %v", state)
+	}
+	want(hearsay.StateAlive, false)
+	b.hear(honest, suspect(m, honest))
+	want(hearsay.StateSuspect, false)
+	b.Unreachable(b.now, m.id())
+	want(hearsay.StateSuspect, true)
+	b.Answered(b.now, m.id())
+	want(hearsay.StateAlive, false)
+	b.Unreachable(b.now, m.id())
+	b.die(m)
+	want(hearsay.StateDead, false)
+}

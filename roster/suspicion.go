@@ -2,6 +2,7 @@ package roster
 
 import (
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -110,6 +111,33 @@ func (su *suspicions) Suspicion(id hearsay.NodeID) (s Suspicion, ok bool) {
 		s.OwnRunsOut = a.began.Add(su.timeout(m))
 	}
 	return s, true
+}
+
+// StateAt gives the state of the member at an address; 0: nobody is listed there. Of two identities at one address the
+// one that is alive counts, or else a suspect; one that is away is alive. own is of a suspect: it has not answered this
+// node's own probe; else only others say that it is silent.
+func (su *suspicions) StateAt(addr netip.AddrPort) (state hearsay.State, own bool) {
+	ms := su.members
+	if ms.addr(ms.self) == addr {
+		state = ms.self.state
+	}
+	for _, list := range []list{ms.living, ms.gone} {
+		for _, number := range list {
+			switch m := ms.at(number); {
+			case ms.addr(m) != addr || state.Living() && !m.state.Living():
+			case m.state == hearsay.StateAlive || ms.isAway(m):
+				return hearsay.StateAlive, false
+			default:
+				state = m.state
+				own = own || state == hearsay.StateSuspect && su.ownProbeFailed(m)
+			}
+		}
+	}
+	return state, own
+}
+
+func (su *suspicions) ownProbeFailed(m *member) bool {
+	return su.roster.accusations.of(m) != nil || slices.Contains(su.members.heldOf(m).accusers, su.members.me())
 }
 
 // timeoutMax is how long a suspicion lasts at most, if no round decides: nobody confirms it.

@@ -197,22 +197,12 @@ func (g *guest) serve(conn net.Conn) {
 	}
 	conn.SetDeadline(time.Now().Add(inTime))
 	request, err := bufio.NewReader(conn).ReadBytes('\n')
-	var asked struct {
-		Type    string
-		Payload struct {
-			IP   string `json:"dead_ip"`
-			Port int    `json:"dead_port"`
-		}
-	}
+	var asked struct{ Type string }
 	if err != nil || json.Unmarshal(bytes.TrimSpace(request), &asked) != nil {
 		return
 	}
-	if asked.Type != "SUSPECT_REQ" {
-		conn.Write(line("ERROR", map[string]any{"reason": "Unsupported type: " + asked.Type}))
-		return
+	if asked.Type == "PEER_LIST_REQ" {
+		g.asked.Add(1)
 	}
-	g.asked.Add(1)
-	conn.Write(line("SUSPECT_ACK", map[string]any{
-		"suspect": fmt.Sprintf("%s:%d", asked.Payload.IP, asked.Payload.Port), "alive": true, "confirmer": g.addr,
-	}))
+	conn.Write(line("ERROR", map[string]any{"reason": "Unsupported type: " + asked.Type}))
 }

@@ -163,7 +163,7 @@ func (w *network) peerLines() {
 		{"SUSPECT_REQ", fields("dead", other.Addr, map[string]any{"requester": other.Addr}), "SUSPECT_ACK", map[string]any{"suspect": other.Addr, "alive": true, "confirmer": asked.Addr}},
 		{"SUSPECT_REQ", fields("dead", asked.Addr, nil), "SUSPECT_ACK", map[string]any{"suspect": asked.Addr, "alive": true, "confirmer": asked.Addr}},
 		{"SUSPECT_REQ", fields("dead", w.seeds[0].Addr, nil), "SUSPECT_ACK", map[string]any{"alive": true}},
-		{"SUSPECT_REQ", fields("dead", "127.0.0.1:1", nil), "SUSPECT_ACK", map[string]any{"suspect": "127.0.0.1:1", "alive": false}},
+		{"SUSPECT_REQ", fields("dead", "127.0.0.1:1", nil), "ERROR", nil},
 		{"SUSPECT_REQ", map[string]any{"dead_ip": "127.0.0.1"}, "ERROR", nil},
 		{"HELLO", fields("peer", "127.0.0.1:1", map[string]any{"degree": 2}), "HELLO_ACK", map[string]any{"accepted": false, "degree": stats.Links}},
 		{"GOSSIP_MSG", map[string]any{"message": "1:127.0.0.1:1"}, "GOSSIP_MSG", map[string]any{"accepted": false}},
