@@ -16,7 +16,7 @@ const (
 	DropSealed                   // sealed, and this node has no key
 	DropTruncated                // ends too early
 	DropMalformed                // breaks the wire format
-	DropUnknownKind              // a kind of message that this version does not know
+	DropUnknownKind              // a kind of message that this version does not know, or text of an earlier program
 	DropOwn                      // claims to come from this node itself
 	DropMisdirected              // meant for another node
 	DropUnexpected               // answers nothing that was asked; replayed or too late

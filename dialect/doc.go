@@ -20,6 +20,12 @@
 // closed. Whatever ReadRequest can answer by itself, it does: then there is a reply
 // and no request.
 //
+// # Text
+//
+// Two earlier programs speak text without an end. What does is told apart by its first bytes and not answered
+// (ReadOpening in opening.go). A node that does not know what is at an address can ask there by Question, which does no
+// harm to any of the earlier programs.
+//
 // # What is ours
 //
 // Nodes of Hearsay say nothing to each other in lines: that goes by packets (package wire). But one may ask, as it

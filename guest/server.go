@@ -128,11 +128,23 @@ func (l *Server) Answered(o *hearsay.Outcome, to netip.AddrPort) {
 // replies that nobody reads are no more than there are places.
 func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) {
 	began, source := time.Now(), core.Source(from.Addr())
+	said, _ := r.Peek(r.Buffered())
+	opening := dialect.ReadOpening(said)
+	if opening == dialect.OpensQuestion || opening == dialect.OpensText { // takes no time
+		l.meet(conn, opening)
+		return
+	}
 	if !l.enter(class, source) {
 		l.host.Drop(hearsay.DropRate)
-		if l.write(conn, dialect.BadInput(l.host.Role, "too many connections; try again")) {
+		if opening == dialect.OpensLine && l.write(conn, dialect.BadInput(l.host.Role, "too many connections; try again")) {
 			l.linger(conn)
 		}
+		return
+	}
+	conn.SetReadDeadline(began.Add(l.times.request))
+	if opening = await(r, opening); opening != dialect.OpensLine {
+		l.leave(class, source)
+		l.meet(conn, opening)
 		return
 	}
 	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(source, 0)}
@@ -140,6 +152,32 @@ func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from
 	written := reply != nil && l.write(conn, reply)
 	l.leave(class, source)
 	if written {
+		l.linger(conn)
+	}
+}
+
+// await reads on until what has come shows what the connection is. What never does is text without an end.
+func await(r *bufio.Reader, opening dialect.Opening) dialect.Opening {
+	for opening == 0 {
+		if _, err := r.Peek(r.Buffered() + 1); err != nil {
+			return dialect.OpensText
+		}
+		said, _ := r.Peek(r.Buffered())
+		opening = dialect.ReadOpening(said)
+	}
+	return opening
+}
+
+// meet says what is here to a node that asks, and nothing to an earlier program that speaks text.
+func (l *Server) meet(conn net.Conn, opening dialect.Opening) {
+	if opening != dialect.OpensQuestion {
+		l.host.Drop(hearsay.DropUnknownKind)
+		return
+	}
+	conn.SetWriteDeadline(time.Now().Add(l.times.write))
+	n, err := io.WriteString(conn, dialect.Answer)
+	l.host.Wrote(n)
+	if err == nil {
 		l.linger(conn)
 	}
 }

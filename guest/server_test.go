@@ -116,18 +116,25 @@ func TestTypedLines(t *testing.T) {
 		"an answer":           {`{"type":"SEED_DEAD_VOTE","payload":{"action":"RESPONSE"}}` + "\n", true, `{"type":"SEED_DEAD_VOTE","payload":{"vote":false,"ack_only":true},"ts":`, 0},
 		"malformed":           {"{]\n", true, failed + "bad JSON", hearsay.DropMalformed},
 		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
+		"a question":          {"hearsay?\n", true, "hearsay!\n", 0},
+		"typed":               {"hello?\n", true, failed + "bad JSON", hearsay.DropMalformed},
+		"registers as text":   {"127.0.0.1:6001", true, "", hearsay.DropUnknownKind},
+		"text in pieces":      {"127", true, "", hearsay.DropUnknownKind}, // and nothing more
+		"text, and closed":    {"hearsay?", false, "", hearsay.DropUnknownKind},
+		"text and an end":     {"Dead Node:127.0.0.1:6001:1.5:127.0.0.1\n", true, "", hearsay.DropUnknownKind},
+		"text without end":    {strings.Repeat("x", 600), true, "", hearsay.DropUnknownKind},
 		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO","hearsay":"`, hearsay.DropMalformed},
 		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 	} {
 		times := unhurried
-		if name == "half a line, kept" {
+		if name == "half a line, kept" || name == "text in pieces" {
 			times = hasty
 		}
 		b := newBox(t, hearsay.RoleSeed, knowing, times)
 		got := typed(t, b, c.text, c.stay)
 		// Of what is endless the answer may be destroyed by what follows it.
-		if !strings.HasPrefix(got, c.want) && !(got == "" && name == "endless") || strings.Count(got, "\n") > 1 {
+		if !strings.HasPrefix(got, c.want) && !(got == "" && name == "endless") || strings.Count(got, "\n") > 1 || c.want == "" && got != "" {
 			t.Errorf("%s: got %q, want %s", name, got, c.want)
 		}
 		b.close()

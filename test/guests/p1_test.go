@@ -40,6 +40,7 @@ func suspicion(t *testing.T, asked, about string) string {
 // Peers of P1 that seeds of ours have let in are probed without a line in their logs; the death of one is reported, and
 // the seeds that do not reach it either say yes; what a peer of ours says of others is what it knows.
 func TestP1PeersAtOurSeeds(t *testing.T) {
+	t.Parallel()
 	w := newNetwork(t, standin.Addresses(3))
 	w.runSeeds()
 	at := standin.Addresses(5)
