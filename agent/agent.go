@@ -224,6 +224,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 	for i := range a.cfg.Seeds {
 		a.streams.seats = append(a.streams.seats, a.cfg.Seeds[i].Addr)
 	}
+	a.streams.languages = newLanguages(a.streams.seats, addr, func(seed netip.AddrPort, why error) {
+		a.cfg.Logger.Warn("The list of seeds names one that is none of hearsay's", "addr", seed.String(), "why", why.Error())
+	})
 	files := openFiles()
 	a.streams.most = placesWithin(files)
 	warnOfFiles(a.cfg.Logger, files)

@@ -3,10 +3,12 @@ package agent
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hearsay"
 	"hearsay/guest"
@@ -32,6 +34,19 @@ func TestLinesBesideFrames(t *testing.T) {
 	wantLine(t, speak(t, "127.0.0.1", b.addr, commit), `"REGISTER_COMMIT"`, `"ack":false`)
 	a.send(b.addr, ping)
 	b.receive(t)
+	asking, err := net.Dial("tcp", b.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asking.Close()
+	asking.SetDeadline(time.Now().Add(patience))
+	if speaks, err := guest.AskLanguage(asking, patience); speaks != guest.Ours {
+		t.Errorf("it speaks %d, %v", speaks, err)
+	}
+	asking.Write(ping) // over the same connection
+	if got := b.receive(t); !bytes.Equal(got.packet, payload(t, ping)) {
+		t.Errorf("got %x after the question", got.packet)
+	}
 	stranger := a.connect(t)
 	io.WriteString(stranger, `{"type":`) // nobody there speaks lines
 	wantClosed(t, stranger)

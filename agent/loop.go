@@ -307,6 +307,7 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		l.counters.drop(reason)
 		return
 	}
+	l.streams.languages.heard(from)
 	l.packet.Addr, l.packet.Stream, l.packet.Size = from, stream, len(packet)
 	if stream {
 		if sender := l.node.Addresses().Sender(&l.packet); sender.Class != quota.Stranger {

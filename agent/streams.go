@@ -81,6 +81,8 @@ type streams struct {
 	refused func(to netip.AddrPort, why string)
 	lines   *guest.Server // answers those that speak JSON lines; nil, in tests: nobody does
 	known   *knownSources // nil, in tests: nobody
+	// what is known of the seeds
+	languages *languages
 	// where the configured seeds listen. Another process on the machine of one can connect from that very port: it
 	// would be taken for the seed, and what is for that would go to it
 	seats []netip.AddrPort
@@ -118,6 +120,7 @@ type stream struct {
 	answered bool           // a packet came after the last that was sent
 	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
 	lines    bool           // it speaks JSON lines: one request, one reply
+	asked    bool           // what is here, before any frame; of the goroutine that reads
 	used     time.Time      // last
 	evicted  chan struct{}  // closed when it has to give way to another
 }
@@ -125,6 +128,7 @@ type stream struct {
 func newStreams(listener *net.TCPListener, source *outbound, counters *counters, deliver delivering) *streams {
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver, source: source, frames: newQuota(frameShares),
+		languages: newLanguages(nil, netip.AddrPort{}, nil),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -237,13 +241,13 @@ func (s *streams) forget(st *stream) {
 }
 
 func (s *streams) dial(st *stream) {
-	conn, err := dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, st.remote)
+	conn, why := s.connect(st.remote)
 	s.mu.Lock()
-	if err != nil {
+	if conn == nil {
 		s.forget(st)
 		s.mu.Unlock()
-		if refused, ok := errors.AsType[*os.SyscallError](err); ok && s.refused != nil {
-			s.refused(st.remote, refused.Err.Error()) // without from where to where
+		if why != "" && s.refused != nil {
+			s.refused(st.remote, why)
 		}
 		return
 	}
@@ -254,6 +258,30 @@ func (s *streams) dial(st *stream) {
 	s.write(st)
 	s.mu.Unlock()
 	s.read(st)
+}
+
+// connect opens a connection over which frames may go. If there is none it says why, without from where to where; ""
+// where nothing is there to say so.
+func (s *streams) connect(to netip.AddrPort) (conn net.Conn, why string) {
+	ask, err := s.languages.mustAsk(to, time.Now())
+	if err != nil {
+		return nil, err.Error()
+	}
+	conn, err = dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, to)
+	if err != nil {
+		if refused, ok := errors.AsType[*os.SyscallError](err); ok {
+			s.languages.lost(to)
+			why = refused.Err.Error()
+		}
+		return nil, why
+	}
+	if ask {
+		if err := s.languages.ask(s.ctx, conn, to); err != nil {
+			conn.Close()
+			return nil, err.Error()
+		}
+	}
+	return conn, ""
 }
 
 func (s *streams) accept() {
@@ -395,8 +423,15 @@ func (s *streams) next(st *stream, r *bufio.Reader, b *budget) ([]byte, error) {
 		st.lines = true
 		s.mu.Unlock()
 		b.hurried = true
-		s.lines.Serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
-		return nil, io.EOF
+		asked := s.lines.Serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
+		if !asked || st.asked {
+			return nil, io.EOF
+		}
+		b.hurried, st.asked = false, true
+		s.mu.Lock()
+		st.lines = false
+		s.mu.Unlock()
+		return s.next(st, r, b)
 	}
 	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
 	return wire.ReadFrame(r, nil)
@@ -458,7 +493,7 @@ func (s *streams) ended(st *stream, err error) {
 		s.counters.drop(broken.Drop)
 	case errors.Is(err, errBudget):
 		s.counters.drop(hearsay.DropQueueFull)
-	case errors.Is(err, os.ErrDeadlineExceeded) && (st.reading || st.accepted && !st.brought):
+	case errors.Is(err, os.ErrDeadlineExceeded) && (st.reading || st.accepted && !st.brought && !st.asked):
 		s.counters.drop(hearsay.DropSlow)
 	case errors.Is(err, io.EOF): // it has said all that it wanted to
 	}

@@ -124,28 +124,26 @@ func (l *Server) Answered(o *hearsay.Outcome, to netip.AddrPort) {
 }
 
 // Serve answers the one request of a connection of which the first byte is
-// here. The caller closes the connection. Its place is held until the reply is written:
-// replies that nobody reads are no more than there are places.
-func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) {
+// here. The caller closes the connection, unless it was only asked what is here: then frames may follow. Its place is
+// held until the reply is written: replies that nobody reads are no more than there are places.
+func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) (asked bool) {
 	began, source := time.Now(), core.Source(from.Addr())
 	said, _ := r.Peek(r.Buffered())
 	opening := dialect.ReadOpening(said)
 	if opening == dialect.OpensQuestion || opening == dialect.OpensText { // takes no time
-		l.meet(conn, opening)
-		return
+		return l.meet(conn, r, opening)
 	}
 	if !l.enter(class, source) {
 		l.host.Drop(hearsay.DropRate)
 		if opening == dialect.OpensLine && l.write(conn, dialect.BadInput(l.host.Role, "too many connections; try again")) {
 			l.linger(conn)
 		}
-		return
+		return false
 	}
 	conn.SetReadDeadline(began.Add(l.times.request))
 	if opening = await(r, opening); opening != dialect.OpensLine {
 		l.leave(class, source)
-		l.meet(conn, opening)
-		return
+		return l.meet(conn, r, opening)
 	}
 	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(source, 0)}
 	reply := l.exchange(ctx, conn, r, from, sender, began)
@@ -154,6 +152,7 @@ func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from
 	if written {
 		l.linger(conn)
 	}
+	return false
 }
 
 // await reads on until what has come shows what the connection is. What never does is text without an end.
@@ -168,18 +167,18 @@ func await(r *bufio.Reader, opening dialect.Opening) dialect.Opening {
 	return opening
 }
 
-// meet says what is here to a node that asks, and nothing to an earlier program that speaks text.
-func (l *Server) meet(conn net.Conn, opening dialect.Opening) {
+// meet says what is here to a node that asks, and nothing to an earlier program that speaks text. It reports whether it
+// did.
+func (l *Server) meet(conn net.Conn, r *bufio.Reader, opening dialect.Opening) (asked bool) {
 	if opening != dialect.OpensQuestion {
 		l.host.Drop(hearsay.DropUnknownKind)
-		return
+		return false
 	}
+	r.ReadSlice('\n') // it is here
 	conn.SetWriteDeadline(time.Now().Add(l.times.write))
 	n, err := io.WriteString(conn, dialect.Answer)
 	l.host.Wrote(n)
-	if err == nil {
-		l.linger(conn)
-	}
+	return err == nil
 }
 
 // write writes a reply, and reports whether that went well.

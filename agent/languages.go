@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hearsay/guest"
+)
+
+// languages are what the configured seeds speak. An earlier program's seed may run where one of ours is expected. One
+// that speaks text registers whatever has a colon, a frame too, and lists it until it is started again; one that
+// speaks lines logs an error for each frame. So no frame goes by stream to a seed's address until it is known that it
+// is understood there: a frame has come from it, or it has answered the question. Datagrams need none: the earlier
+// programs listen by TCP only.
+type languages struct {
+	told    func(seed netip.AddrPort, why error) // of one that speaks another language
+	unknown atomic.Int32                         // seeds that are not known to speak as we do
+
+	mu    sync.Mutex
+	seeds map[netip.AddrPort]*language
+}
+
+// language is what one seed speaks.
+type language struct {
+	ours    bool
+	foreign guest.Language // that it has answered, if it has
+	askAt   time.Time      // then: not before
+	wait    time.Duration  // then: until askAt, since it was asked
+}
+
+// A seed that speaks another language is asked again after a while, and then less and less often. One that speaks lines
+// logs each question. One that closes without a word is asked again soon: it may be ours, and have no room for the
+// connection. Guesses.
+const (
+	askLinesAfter = 20 * time.Second
+	askTextAfter  = 2 * time.Second
+	askForeignMax = time.Minute
+)
+
+func newLanguages(seeds []netip.AddrPort, own netip.AddrPort, told func(netip.AddrPort, error)) *languages {
+	l := &languages{told: told, seeds: make(map[netip.AddrPort]*language)}
+	for _, addr := range seeds {
+		if addr != own {
+			l.seeds[addr] = &language{}
+		}
+	}
+	l.unknown.Store(int32(len(l.seeds)))
+	return l
+}
+
+// heard is told that a frame has come from an address.
+func (l *languages) heard(from netip.AddrPort) {
+	if l.unknown.Load() > 0 {
+		l.mu.Lock()
+		l.setOurs(from, true)
+		l.mu.Unlock()
+	}
+}
+
+// lost is told that nothing accepts connections at an address: another program may be there next.
+func (l *languages) lost(at netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setOurs(at, false)
+}
+
+// setOurs is called with mu held.
+func (l *languages) setOurs(at netip.AddrPort, ours bool) {
+	seed := l.seeds[at]
+	if seed == nil || seed.ours == ours {
+		return
+	}
+	*seed = language{ours: ours}
+	if ours {
+		l.unknown.Add(-1)
+	} else {
+		l.unknown.Add(1)
+	}
+}
+
+// mustAsk reports whether an address must be asked before a frame goes there. The error says why no frame may go there,
+// as long as it is not time to ask again.
+func (l *languages) mustAsk(at netip.AddrPort, now time.Time) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch seed := l.seeds[at]; {
+	case seed == nil || seed.ours:
+		return false, nil
+	case seed.foreign != 0 && now.Before(seed.askAt):
+		return false, seed.foreign.ForeignError()
+	}
+	return true, nil
+}
+
+// ask asks at the other end of a connection that is new. The error says why no frame may go there.
+func (l *languages) ask(ctx context.Context, conn net.Conn, at netip.AddrPort) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	speaks, err := guest.AskLanguage(conn, streamDialTimeout)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seed := l.seeds[at]
+	switch {
+	case err != nil:
+		return err
+	case speaks == guest.Ours:
+		l.setOurs(at, true)
+		return nil
+	case seed.ours:
+		return nil // a frame has come meanwhile
+	}
+	why, first := speaks.ForeignError(), seed.foreign != speaks
+	switch {
+	case !first:
+		seed.wait = min(2*seed.wait, askForeignMax)
+	case speaks == guest.Lines:
+		seed.wait = askLinesAfter
+	default:
+		seed.wait = askTextAfter
+	}
+	seed.foreign, seed.askAt = speaks, time.Now().Add(seed.wait)
+	if first {
+		l.told(at, why)
+	}
+	return why
+}
