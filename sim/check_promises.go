@@ -301,11 +301,24 @@ func (p *promises) binds(k *promised) bool {
 	return w.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides() && w.network.seedsHeldUp <= k.told
 }
 
+// heldAway reports whether a seed has heard a member say that it is away, as the node that promised may not have yet: it
+// votes for no removal meanwhile.
+func (p *promises) heldAway(id hearsay.NodeID) bool {
+	w := p.world
+	for i := range w.machines {
+		if w.isSeed(&w.machines[i]) && w.check.views[i].away[id].counts {
+			return true
+		}
+	}
+	return false
+}
+
 // judgePromises looks at those that are due. Silent ones were silent all the while, as nothing was done. The node that
 // promised is asked once more: it may tell a cause by now for which what it said is withdrawn, as that it heard no
 // quorum.
 func (p *promises) judgePromises() {
 	w := p.world
+	p.open = slices.DeleteFunc(p.open, func(k promised) bool { return p.heldAway(k.subject) })
 	for _, k := range slices.Clone(p.open) {
 		if !k.kept && w.now >= k.due && k.silent >= 0 && p.binds(&k) {
 			p.promisesOf(&w.machines[k.teller], &w.machines[k.silent], true)

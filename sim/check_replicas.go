@@ -22,7 +22,19 @@ func (c *convergence) storeTime() time.Duration {
 	if c.world.lastWritten == 0 {
 		return 0
 	}
-	return spread.AskMost + compares*spread.PingsEach*c.world.config.Detect.Period
+	return spread.AskMost + compares*spread.PingsEach*c.world.config.Detect.Period + c.partsTime()
+}
+
+// partsTime is how long it takes to fetch all that is long in parts, one after the other and over some hops.
+func (c *convergence) partsTime() time.Duration {
+	const hops = 4
+	w, parts := c.world, 0
+	for i := range w.check.written.values {
+		if v := &w.check.written.values[i]; !v.refused && !v.replaced && v.size > w.config.Store.Give {
+			parts += v.size / w.config.Store.Part
+		}
+	}
+	return time.Duration(hops*parts) * 2 * (w.network.delay + w.network.spread)
 }
 
 // unequal says which store is not as another, if any.

@@ -40,6 +40,7 @@ func (s *written) writesIn(w writer) {
 // value is one that a client has written.
 type value struct {
 	key, text string
+	size      int       // in bytes
 	identity  int       // of the node that took it
 	dot       clock.Dot // under which it was written first
 	last      uint64    // of its record
@@ -77,6 +78,7 @@ func (s *written) text(m *machine, size int) []byte {
 		}
 		text = append(text, strings.Repeat(pad, size/len(pad)+1)[:size-len(text)]...)
 	}
+	s.values[len(s.values)-1].size = len(text)
 	s.byText[string(text)] = len(s.values) - 1
 	return text
 }
