@@ -25,7 +25,14 @@ type Rumor struct {
 	Age  time.Duration // in the network, added up hop by hop, so that no clock but one's own is asked
 	Hops uint8         // from the origin, which is 0
 	Data []byte
+
+	// Guest is a member that speaks only an earlier program's protocol and has said this: the origin passes it on.
+	// AnyGuest if it is not known which. Zero: the origin has said it.
+	Guest NodeID
 }
+
+// AnyGuest stands for a guest of which it is not known which it is.
+var AnyGuest = NodeID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // OriginOf is the origin of what a node says.
 func OriginOf(id NodeID) clock.Origin { return clock.Origin(id) }
@@ -38,6 +45,7 @@ func (r *Rumor) Origin() NodeID { return NodeID(r.ID.Origin) }
 type rumorJSON struct {
 	Origin NodeID        `json:"origin"`
 	Number uint64        `json:"n"`
+	Guest  *NodeID       `json:"guest,omitempty"`
 	Hops   uint8         `json:"hops"`
 	Age    time.Duration `json:"age"` // nanoseconds
 	Text   *string       `json:"text,omitempty"`
@@ -47,6 +55,9 @@ type rumorJSON struct {
 // MarshalJSON gives origin, n, hops, age, and text or data.
 func (r *Rumor) MarshalJSON() ([]byte, error) {
 	j := rumorJSON{Origin: r.Origin(), Number: r.ID.Counter, Hops: r.Hops, Age: r.Age}
+	if !r.Guest.IsZero() {
+		j.Guest = &r.Guest
+	}
 	if utf8.Valid(r.Data) {
 		text := string(r.Data)
 		j.Text = &text
@@ -63,6 +74,9 @@ func (r *Rumor) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*r = Rumor{ID: clock.Dot{Origin: OriginOf(j.Origin), Counter: j.Number}, Hops: j.Hops, Age: j.Age, Data: j.Data}
+	if j.Guest != nil {
+		r.Guest = *j.Guest
+	}
 	if j.Text != nil {
 		r.Data = []byte(*j.Text)
 	}

@@ -324,6 +324,9 @@ func (a *Agent) live(unfollow func()) {
 	close(a.idle)
 	a.resolver.close()
 	a.commits.stop()
+	if a.loop.guestLinks != nil {
+		a.loop.guestLinks.Close()
+	}
 	if a.loop.guests != nil {
 		a.loop.guests.Close()
 	}

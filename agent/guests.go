@@ -30,7 +30,10 @@ func (a *Agent) serveGuests(network hearsay.NetworkID, addr netip.AddrPort) {
 		Wrote: a.counters.wrote,
 		Note:  func(line func(*guest.Phrases) string) { a.journal.note(line) },
 	}
-	l.lines = guest.NewServer(host)
+	if a.cfg.Role == hearsay.RolePeer {
+		l.guestLinks = guest.NewLinks(host, addr)
+	}
+	l.lines = guest.NewServer(host, l.guestLinks)
 	a.streams.lines = l.lines
 	if a.cfg.Role == hearsay.RolePeer && a.journal.phrases != nil && a.cfg.Logger.Enabled(context.Background(), slog.LevelInfo) {
 		l.duplicates = guest.NewDuplicates(host)

@@ -21,7 +21,7 @@ func TestLinesBesideFrames(t *testing.T) {
 	b := newQuietBox(t)
 	b.lines = guest.NewServer(&guest.Host{
 		Role: hearsay.RoleSeed, Sender: b.known.sender, Turn: new(parsing).begin, Busy: errBudget, Drop: b.counters.drop, Read: b.counters.read, Wrote: b.counters.wrote,
-	})
+	}, nil)
 	b.start()
 	t.Cleanup(b.close)
 	a := newBox(t)

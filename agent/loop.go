@@ -72,7 +72,8 @@ type loop struct {
 	callers *callers
 	lines   *guest.Server // answers lines
 
-	guests *guest.Probes // of a network with seeds, else nil
+	guests     *guest.Probes // of a network with seeds, else nil
+	guestLinks *guest.Links  // of a peer, else nil
 
 	seekAt    time.Time   // when names are thought of next
 	most      int         // members that were living at once, lately
@@ -329,7 +330,7 @@ func (l *loop) carryOut(fx *core.Effects) {
 	buffer := encodeBuffers.Get().(*[encodeBuffer]byte)
 	defer encodeBuffers.Put(buffer)
 	for i := range fx.Now {
-		if p := &fx.Now[i]; l.guests == nil || !l.guests.Takes(p) {
+		if p := &fx.Now[i]; !l.toGuest(p) {
 			if o := l.encode(buffer, p); l.mayDial(&o) {
 				l.send(o)
 			}
@@ -343,7 +344,7 @@ func (l *loop) carryOut(fx *core.Effects) {
 	}
 	clear := l.commits.persist(fx.Persist)
 	for i := range fx.Send {
-		if l.guests != nil && l.guests.Takes(&fx.Send[i]) {
+		if l.toGuest(&fx.Send[i]) {
 			continue
 		}
 		o := l.encode(buffer, &fx.Send[i])
@@ -366,6 +367,17 @@ func (l *loop) carryOut(fx *core.Effects) {
 	}
 }
 
+// toGuest reports whether a packet is to a guest, and sees to it.
+func (l *loop) toGuest(p *core.Packet) bool {
+	if l.guests == nil || !l.guests.Takes(p) {
+		return false
+	}
+	if ping, is := p.Body.(*core.Ping); is && l.guestLinks != nil && !ping.Target.IsZero() {
+		l.guestLinks.Probed(time.Now(), ping.Target, p.Addr)
+	}
+	return true
+}
+
 // report queues events in the commit queue, and looks for contacts where they say
 // that there are none.
 func (l *loop) report(events []hearsay.Event) {
@@ -381,6 +393,9 @@ func (l *loop) report(events []hearsay.Event) {
 		}
 		if l.guests != nil {
 			l.guests.Note(&events[i])
+		}
+		if l.guestLinks != nil {
+			l.guestLinks.Note(time.Now(), &events[i])
 		}
 		l.acquaint(&events[i])
 		tellOfThen(&events[i])

@@ -28,7 +28,7 @@ func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 	}
 	var id clock.Dot
 	err := a.durably(ctx, func(now time.Time) (fx *core.Effects, err error) {
-		id, fx, err = a.loop.node.Say(now, data)
+		id, fx, err = a.loop.node.Say(now, hearsay.NodeID{}, data)
 		return fx, err
 	})
 	if err != nil {

@@ -139,6 +139,16 @@ func AppendProbe(dst []byte, requester netip.AddrPort, now time.Time) []byte {
 	return appendLine(dst, typePeerList, func(o *object) { o.address("requester", requester) }, now)
 }
 
+// AppendHello appends the line of a request of this kind that is made now.
+func AppendHello(dst []byte, r *Hello, now time.Time) []byte {
+	return appendLine(dst, typeHello, r.write, now)
+}
+
+// AppendGossip appends the line of a request of this kind that is made now.
+func AppendGossip(dst []byte, r *Gossip, now time.Time) []byte {
+	return appendLine(dst, typeGossip, r.write, now)
+}
+
 // ReadProbed takes apart the line that came back for a probe: whatever it is, its sender lives. A node of ours has its
 // facts in it; see the package.
 func ReadProbed(line []byte) (facts []byte, err error) {

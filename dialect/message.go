@@ -284,15 +284,21 @@ func (r *Peers) reply(o *object) {
 }
 
 // Hello asks a peer for a link: a HELLO. A HelloAck answers it.
-type Hello struct{}
+type Hello struct {
+	Peer   netip.AddrPort // that asks
+	Degree int            // its links
+}
 
 // Work is of Request.
-func (*Hello) Work() Work { return Little }
+func (*Hello) Work() Work { return Walk }
 
 func readHello(f *fields) (Request, Reply) {
-	f.endpoint("peer_ip", "peer_port")
-	f.integer("degree", optional, 0, math.MaxInt32)
-	return &Hello{}, nil
+	return &Hello{Peer: f.endpoint("peer_ip", "peer_port"), Degree: int(f.integer("degree", optional, 0, math.MaxInt32))}, nil
+}
+
+func (r *Hello) write(o *object) {
+	o.endpoint("peer_ip", "peer_port", r.Peer)
+	o.integer("degree", int64(r.Degree))
 }
 
 // HelloAck answers Hello.
@@ -313,21 +319,40 @@ func (r *HelloAck) reply(o *object) {
 }
 
 // Gossip brings a peer a message that is not empty: a GOSSIP_MSG. A GossipAck answers it.
-type Gossip struct{}
+type Gossip struct {
+	Text   string
+	Origin netip.AddrPort // ours: the peer that has said it; the older programs say its IP only. Not valid: was not said
+	Number int64          // that it gave the message; 0: was not said
+	Sender netip.AddrPort // not valid: was not said
+}
 
 // Work is of Request.
-func (*Gossip) Work() Work { return Little }
+func (*Gossip) Work() Work { return Walk }
 
 // readGossip reads a message, whose origin and number may be said beside it.
 func readGossip(f *fields) (Request, Reply) {
-	text := f.anyText("message", optional)
 	f.ip("origin_ip", optional)
-	f.integer("msg_no", optional, 0, math.MaxInt64)
-	f.address("sender", optional)
-	if text == "" {
+	g := &Gossip{
+		Text: f.anyText("message", optional), Number: f.integer("msg_no", optional, 0, math.MaxInt64),
+		Origin: f.address(originKey, optional), Sender: f.address("sender", optional),
+	}
+	if g.Text == "" {
 		return nil, &GossipAck{Reason: "empty_message"}
 	}
-	return &Gossip{}, nil
+	return g, nil
+}
+
+// originKey is ours: several peers of one host say the same text in the same second.
+const originKey = "origin"
+
+func (r *Gossip) write(o *object) {
+	o.text("message", r.Text)
+	if r.Origin.IsValid() {
+		o.text("origin_ip", r.Origin.Addr().String())
+		o.address(originKey, r.Origin)
+	}
+	o.integer("msg_no", r.Number)
+	o.address("sender", r.Sender)
 }
 
 // GossipAck answers Gossip.

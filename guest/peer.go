@@ -9,12 +9,8 @@ import (
 	"hearsay/dialect"
 )
 
-// Why a peer declines what older peers ask of it. Its links and rumors are of
-// its own protocol: a peer that speaks only lines is no neighbor, and what it says is
-// not taken, rather than taken and lost.
+// Why a peer does not vouch for another.
 const (
-	declineLink   = "links to peers that speak only lines are not made"
-	declineRumor  = "rumors are taken over links of our own protocol only"
 	reasonSilent  = "it does not answer this peer's own probes"
 	reasonOut     = "the member at this address is out: dead, or it has left"
 	reasonSuspect = "others say that it is silent, and this peer's own probes have not found so"
@@ -25,34 +21,36 @@ const (
 type peer struct {
 	*Host
 	mentions *mentions
+	links    *Links
 }
 
-func newPeer(h *Host) *peer { return &peer{h, newMentions(h.Sender)} }
+func newPeer(h *Host, links *Links) *peer { return &peer{h, newMentions(h.Sender), links} }
 
 // answer answers a line; see answering.
 func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Suspect:
-		reply := p.look(ctx, from, func() dialect.Reply { return p.opinion(r) })
+		reply := p.look(ctx, from, func(time.Time) dialect.Reply { return p.opinion(r) })
 		if ack, ok := reply.(*dialect.SuspectAck); ok && p.mentions.may(from.Addr()) {
 			p.Note(func(*Phrases) string { return dialect.PhraseProbe(r.Peer, requester(r, from), ack.Alive) })
 		}
 		return reply
 	case *dialect.Hello:
-		return p.look(ctx, from, func() dialect.Reply {
-			n := p.Node
-			return &dialect.HelloAck{Peer: n.Self().Addr, Degree: len(n.Gossip().Links()), Reason: declineLink}
-		})
+		return p.look(ctx, from, func(now time.Time) dialect.Reply { return p.links.hello(now, r, from) })
 	case *dialect.Gossip:
-		return &dialect.GossipAck{Reason: declineRumor}
+		reply := p.look(ctx, from, func(now time.Time) dialect.Reply { return p.links.gossip(now, r, from) })
+		if ack, ok := reply.(*dialect.GossipAck); ok && ack.Duplicate && p.mentions.may(from.Addr()) {
+			p.Note(func(*Phrases) string { return dialect.PhraseDuplicate(r.Text, r.Sender) })
+		}
+		return reply
 	}
 	return nil
 }
 
 // look makes a reply of what the node knows. Nil: not in time.
-func (p *peer) look(ctx context.Context, from netip.AddrPort, read func() dialect.Reply) dialect.Reply {
+func (p *peer) look(ctx context.Context, from netip.AddrPort, read func(now time.Time) dialect.Reply) dialect.Reply {
 	replied := make(chan dialect.Reply, 1)
-	if !p.Do(from.Addr(), func(time.Time) { replied <- read() }) {
+	if !p.Do(from.Addr(), func(now time.Time) { replied <- read(now) }) {
 		return nil
 	}
 	select {

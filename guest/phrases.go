@@ -172,6 +172,9 @@ func (p *Phrases) ofPeer(e *hearsay.Event) string {
 	case hearsay.EventLinked:
 		return fmt.Sprintf(dialect.PhraseConnected, p.subject(e))
 	case hearsay.EventRumor:
+		if at := p.where(e.Subject); !e.Rumor.Guest.IsZero() && e.By == p.own && at.IsValid() { // it has said it to this node
+			return fmt.Sprintf(dialect.PhraseFirstTime, p.said(e), at.Addr())
+		}
 		if e.Subject == p.own && (e.Past || e.By != p.own) { // it was generated in an earlier life
 			return ""
 		}

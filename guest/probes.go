@@ -164,19 +164,24 @@ func (g *Probes) timeout() time.Duration {
 func (g *Probes) exchange(to netip.AddrPort) (facts []byte, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.timeout())
 	defer cancel()
-	conn, err := g.host.Dial(ctx, to)
+	return g.host.ask(ctx, to, dialect.AppendProbe(nil, g.own, time.Now()))
+}
+
+// ask sends a guest a line. Any answer that can be understood says that it is there, and may have facts of ours.
+func (h *Host) ask(ctx context.Context, to netip.AddrPort, line []byte) (facts []byte, err error) {
+	conn, err := h.Dial(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if _, err := conn.Write(dialect.AppendProbe(nil, g.own, time.Now())); err != nil {
+	if _, err := conn.Write(line); err != nil {
 		return nil, err
 	}
-	line, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
+	answer, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
 	if err != nil {
 		return nil, err
 	}
-	return dialect.ReadProbed(line)
+	return dialect.ReadProbed(answer)
 }

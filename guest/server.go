@@ -96,10 +96,10 @@ type Server struct {
 	listed   int          // bytes of the last list: the next one counts as that
 }
 
-// NewServer gives what answers lines as a seed's node does, or as a peer's.
-func NewServer(h *Host) *Server {
+// NewServer gives what answers lines as a seed's node does, or as a peer's, which has links to guests.
+func NewServer(h *Host, links *Links) *Server {
 	if h.Role != hearsay.RoleSeed {
-		return newServer(h, newPeer(h).answer)
+		return newServer(h, newPeer(h, links).answer)
 	}
 	seed := newSeed(h)
 	s := newServer(h, seed.answer)

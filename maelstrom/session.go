@@ -174,7 +174,7 @@ func (s *Session) say(now time.Time, value json.RawMessage) *failure {
 	if value == nil {
 		return &failure{codeMalformed, "broadcast: message is missing"}
 	}
-	_, effects, err := s.node.Say(now, keyed(subjectBroadcast, value))
+	_, effects, err := s.node.Say(now, hearsay.NodeID{}, keyed(subjectBroadcast, value))
 	s.carryOut(now, effects)
 	if err != nil {
 		return &failure{codeMalformed, "broadcast: message: " + err.Error()}

@@ -229,7 +229,7 @@ func TestBatchesAreBounded(t *testing.T) {
 func TestForeignPayload(t *testing.T) {
 	for _, payload := range []string{"x", "b", "b{", "z1", "s1"} {
 		s := alone(t)
-		_, effects, err := s.node.Say(epoch, []byte(payload))
+		_, effects, err := s.node.Say(epoch, hearsay.NodeID{}, []byte(payload))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,9 @@ func (a *Addresses) Others() []netip.AddrPort {
 // Of tells where the roster has a living member other than this node.
 func (a *Addresses) Of(id hearsay.NodeID) (netip.AddrPort, bool) { return a.roster.Addr(id) }
 
+// Observers gives the members that examine another, in an order that is the same on all nodes that list the same.
+func (a *Addresses) Observers(id hearsay.NodeID) []hearsay.NodeID { return a.roster.Observers(id) }
+
 // Towards tells some of the addresses from which others must reach this node: contacts and members, at
 // most so many of each.
 func (a *Addresses) Towards(most int) []netip.AddrPort { return a.roster.Towards(most) }

@@ -40,7 +40,7 @@ func TestDiskBehind(t *testing.T) {
 				t.Errorf("%d bytes wait: %T is dropped", waits, body)
 			}
 		}
-		if _, _, err := n.Say(now, []byte("tea")); errors.Is(err, hearsay.ErrDiskBehind) != behind {
+		if _, _, err := n.Say(now, hearsay.NodeID{}, []byte("tea")); errors.Is(err, hearsay.ErrDiskBehind) != behind {
 			t.Errorf("%d bytes wait: say: %v", waits, err)
 		}
 	}

@@ -114,7 +114,7 @@ func TestNumbersAtTheirEdges(t *testing.T) {
 			}
 		}
 		w.run(2 * time.Second)
-		if _, fx, err := w.nodes[3].Say(w.now, []byte{byte(i)}); err != nil {
+		if _, fx, err := w.nodes[3].Say(w.now, hearsay.NodeID{}, []byte{byte(i)}); err != nil {
 			t.Fatal(err)
 		} else {
 			w.carry(3, fx)
@@ -126,7 +126,7 @@ func TestNumbersAtTheirEdges(t *testing.T) {
 			heard++
 		}
 	}
-	if _, fx, err := w.nodes[3].Say(w.now, []byte("after all")); err != nil {
+	if _, fx, err := w.nodes[3].Say(w.now, hearsay.NodeID{}, []byte("after all")); err != nil {
 		t.Fatal(err)
 	} else {
 		w.carry(3, fx)

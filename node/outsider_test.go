@@ -224,7 +224,7 @@ func TestWhyTellsOneEndOfASuspicion(t *testing.T) {
 func TestHealthyNetworkDropsNothing(t *testing.T) {
 	w := newSeededNetwork(t, 6)
 	w.run(10 * time.Second)
-	if _, fx, err := w.nodes[4].Say(w.now, []byte("hello")); err != nil {
+	if _, fx, err := w.nodes[4].Say(w.now, hearsay.NodeID{}, []byte("hello")); err != nil {
 		t.Fatal(err)
 	} else {
 		w.carry(4, fx)

@@ -62,7 +62,7 @@ func TestAddressGivenToAnotherNetwork(t *testing.T) {
 		w.run(after)
 		speaker := w.nodes[1]
 		w.replace(2, 3)
-		if _, fx, err := speaker.Say(w.now, []byte("of the first network")); err != nil {
+		if _, fx, err := speaker.Say(w.now, hearsay.NodeID{}, []byte("of the first network")); err != nil {
 			t.Fatal(err)
 		} else {
 			w.carry(1, fx)

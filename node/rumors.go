@@ -14,15 +14,16 @@ import (
 	"hearsay/spread"
 )
 
-// Say tells everybody a message of this node's own. The data are copied; they
+// Say tells everybody a message of this node's own, or, if a guest is given, what that has said to it: then the name is
+// zero if it was heard before. The data are copied; they
 // are 1 to hearsay.MaxRumorData bytes, or the error says what is wrong; it is
 // hearsay.ErrDiskBehind while the disk is too slow: see DiskWaits.
-func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *core.Effects, error) {
+func (n *Node) Say(now time.Time, guest hearsay.NodeID, data []byte) (clock.Dot, *core.Effects, error) {
 	n.begin(now)
 	if n.backlog.behind(now) || n.lost.is() {
 		return clock.Dot{}, n.settle(now), hearsay.ErrDiskBehind
 	}
-	id, err := n.rumors.Say(now, data)
+	id, err := n.rumors.Say(now, guest, data)
 	return id, n.settle(now), err
 }
 

@@ -178,6 +178,9 @@ func (ms *members) observers(dst []hearsay.NodeID, subject hearsay.NodeID) []hea
 	return ring.Observers(dst, subject, everybody, min(ms.cfg.Observers, ms.Living()-1))
 }
 
+// Observers gives the observers of a member by this roster.
+func (ms *members) Observers(id hearsay.NodeID) []hearsay.NodeID { return ms.observers(nil, id) }
+
 // peersObserving appends the observers of a subject in a seeded network: no
 // seeds, and no guests, which can sign nothing.
 func (ms *members) peersObserving(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {

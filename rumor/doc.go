@@ -62,5 +62,5 @@
 //	wanted.go    what was named and has not come           compare.go  when hashes are compared
 //	exchange.go  what two nodes give each other            gone.go     what nobody holds any more
 //	mongering.go mongering, live                           monger.go   the rule by which a rumor cools
-//	config.go    knobs
+//	config.go    knobs                                     guests.go   what was said by guests
 package rumor

@@ -27,14 +27,18 @@ type intake struct {
 	coming int    // bytes of payloads in it, not yet looked at
 }
 
-// Say tells everybody a message of this node's own. The data are copied. The error says what is wrong with them.
-func (in *intake) Say(now time.Time, data []byte) (clock.Dot, error) {
+// Say tells everybody a message of this node's own, or what a guest has said; zero if that was heard before. The data are
+// copied. The error says what is wrong with them.
+func (in *intake) Say(now time.Time, guest hearsay.NodeID, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, err
 	}
+	if !guest.IsZero() && in.rumors.guests.heard(now, guest, data) {
+		return clock.Dot{}, nil
+	}
 	number, o := in.rumors.numbers.take(), in.rumors.seen.of(hearsay.OriginOf(in.self))
 	e := &entry{origin: o, by: in.self, at: now}
-	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
+	e.ID, e.Data, e.Guest = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data), guest
 	in.out.Persist = append(in.out.Persist, &core.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
 	in.deliver(now, e)
 	in.out.stats.RumorsSaid++
@@ -110,7 +114,7 @@ func (in *intake) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *
 	if e == nil {
 		return false
 	}
-	if !bytes.Equal(e.Data, rumor.Data) {
+	if !bytes.Equal(e.Data, rumor.Data) || e.Guest != rumor.Guest {
 		in.out.stats.RumorConflicts++
 		in.out.stats.Drops[hearsay.DropUnexpected]++
 		if !e.conflict {
@@ -190,8 +194,12 @@ func (in *intake) deliver(now time.Time, e *entry) {
 		r.seen.late.Add(e.ID)
 	}
 	r.seen.add(e.origin, clock.Range{Low: e.ID.Counter, High: e.ID.Counter})
-	in.out.Events = append(in.out.Events, e.event())
-	in.out.stats.RumorsDelivered++
+	if e.again = r.guests.again(now, e); e.again { // a guest has said it to another member, too
+		in.out.stats.RumorDuplicates++
+	} else {
+		in.out.Events = append(in.out.Events, e.event())
+		in.out.stats.RumorsDelivered++
+	}
 	r.wanted.arrived(e)
 	r.store.add(e)
 	r.store.evict(now)

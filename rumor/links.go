@@ -20,7 +20,13 @@ const (
 )
 
 // sizeOf is at most what a rumor takes in a packet: origin and count of a run, age, hops, length; number; data.
-func sizeOf(e *entry) int { return itemExtra + uvarintLen(e.ID.Counter) + len(e.Data) }
+func sizeOf(e *entry) int {
+	size := itemExtra + uvarintLen(e.ID.Counter) + len(e.Data)
+	if !e.Guest.IsZero() {
+		size += 1 + len(e.Guest)
+	}
+	return size
+}
 
 // links are the neighbors, and what goes to each at its rate.
 type links struct {

@@ -360,7 +360,7 @@ func (w *network) say(i int, text string) clock.Dot {
 	n := w.nodes[i]
 	var id clock.Dot
 	var err error
-	w.step(n, func() { id, err = n.Say(w.now, []byte(text)) })
+	w.step(n, func() { id, err = n.Say(w.now, hearsay.NodeID{}, []byte(text)) })
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestKeptRumorReservesItsNumber(t *testing.T) {
 	self := hearsay.NodeID{1}
 	kept := &core.KeptRumor{Number: 7, Rumor: &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(self), Counter: 7}, Data: []byte("before")}}
 	r := New(DefaultConfig(), self, Directory{}, rand.New(rand.NewPCG(1, 1)), []core.Record{kept}, &hearsay.Stats{}, &core.Effects{}, epoch)
-	id, err := r.Say(epoch, []byte("after"))
+	id, err := r.Say(epoch, hearsay.NodeID{}, []byte("after"))
 	if err != nil || id.Counter <= 7 || id.Counter > 7+maxLeap {
 		t.Fatalf("number %d, error %v; want the next but for the numbers that are left out", id.Counter, err)
 	}

@@ -64,6 +64,7 @@ type Rumors struct {
 	compare
 	exchange
 	gone
+	guests
 }
 
 // shared is what all parts of a Rumors have.
@@ -107,7 +108,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	r.rumors = r
 	for _, p := range []**shared{
 		&r.seen.shared, &r.numbers.shared, &r.store.shared, &r.intake.shared, &r.links.shared, &r.places.shared, &r.tree.shared,
-		&r.wanted.shared, &r.monger.shared, &r.compare.shared, &r.exchange.shared, &r.gone.shared,
+		&r.wanted.shared, &r.monger.shared, &r.compare.shared, &r.exchange.shared, &r.gone.shared, &r.guests.shared,
 	} {
 		*p = &r.shared
 	}

@@ -380,7 +380,7 @@ func TestOwnGoAfterTheirRecord(t *testing.T) {
 	said := 0
 	for i := range 50 {
 		n := w.nodes[1]
-		w.step(n, func() { _, _ = n.Say(w.now, []byte("x")) })
+		w.step(n, func() { _, _ = n.Say(w.now, hearsay.NodeID{}, []byte("x")) })
 		if len(n.out.Persist) == 0 {
 			t.Fatal("nothing is persisted")
 		}
@@ -467,7 +467,7 @@ func TestBadRumors(t *testing.T) {
 func TestSayRefuses(t *testing.T) {
 	w := newNetwork(t, 1, DefaultConfig())
 	for _, data := range [][]byte{nil, {}, make([]byte, hearsay.MaxRumorData+1)} {
-		if _, err := w.nodes[0].Say(w.now, data); !errors.Is(err, hearsay.ErrRumorSize) {
+		if _, err := w.nodes[0].Say(w.now, hearsay.NodeID{}, data); !errors.Is(err, hearsay.ErrRumorSize) {
 			t.Errorf("%d bytes: %v", len(data), err)
 		}
 	}
@@ -563,7 +563,7 @@ func TestLoudOrigin(t *testing.T) {
 	var ids []clock.Dot
 	w.step(loud, func() {
 		for range count {
-			id, err := loud.Say(w.now, data)
+			id, err := loud.Say(w.now, hearsay.NodeID{}, data)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,6 +25,7 @@ type entry struct {
 	conflict  bool      // another payload came under its name
 	evicted   bool
 	past      bool // an earlier life has said and told it
+	again     bool // what it says was delivered already, as that of a guest: it is passed on, and told to nobody here
 
 	heat     Heat // of the monger strategy, with what its contacts of this cycle came to
 	contacts int
@@ -111,9 +112,12 @@ func (s *store) expiry() time.Time {
 // Names gives the names of the youngest rumors held, at most limit of them, the newest last.
 func (s *store) Names(limit int) (names []clock.Dot) {
 	held := s.all()
-	for _, e := range held[max(0, len(held)-max(0, limit)):] {
-		names = append(names, e.ID)
+	for i := len(held) - 1; i >= 0 && len(names) < limit; i-- {
+		if !held[i].again {
+			names = append(names, held[i].ID)
+		}
 	}
+	slices.Reverse(names)
 	return names
 }
 
@@ -125,14 +129,18 @@ func (s *store) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
 	return e, false
 }
 
-// event tells that a rumor was delivered. One that an earlier life has said came when it was said.
+// event tells that a rumor was delivered, as its guest's if that has said it. One that an earlier life has said came when it was said.
 func (e *entry) event() hearsay.Event {
 	at := e.at
 	if e.past {
 		at = e.birth()
 	}
+	speaker := e.Guest
+	if speaker.IsZero() {
+		speaker = e.Origin()
+	}
 	return hearsay.Event{
-		At: at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
+		At: at, Kind: hearsay.EventRumor, Subject: speaker, By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
 	}
 }
 

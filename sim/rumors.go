@@ -346,7 +346,7 @@ func (w *World) say(m *machine, size int) {
 	for len(data) < size {
 		data = append(data, '.')
 	}
-	id, effects, err := m.node.Say(w.timeOf(m), data)
+	id, effects, err := m.node.Say(w.timeOf(m), hearsay.NodeID{}, data)
 	if errors.Is(err, hearsay.ErrDiskBehind) { // it was told so
 		w.carryOut(m, effects)
 		return

@@ -205,7 +205,7 @@ func (w *tellers) say(t *testing.T, i int, wait time.Duration) (payloads, duplic
 	heard, before, again := w.heard, w.payloads, int(w.stats.RumorDuplicates)
 	w.hops = 0
 	w.all[i].Begin()
-	if _, err := w.all[i].Say(epoch.Add(w.now), []byte("a rumor")); err != nil {
+	if _, err := w.all[i].Say(epoch.Add(w.now), hearsay.NodeID{}, []byte("a rumor")); err != nil {
 		t.Fatal(err)
 	}
 	w.carryOut(i)

@@ -141,8 +141,11 @@ func limitOf(r *http.Request, most int) (int, *problem) {
 // RumorOf gives a rumor as the API tells it, of the event with which it came.
 func RumorOf(e *hearsay.Event) Rumor {
 	r := Rumor{
-		RumorID: RumorID{e.Subject, e.Rumor.ID.Counter}, OriginName: e.Name,
+		RumorID: RumorID{e.Rumor.Origin(), e.Rumor.ID.Counter}, OriginName: e.Name,
 		At: e.At, From: e.By, FromName: e.ByName, Hops: e.Count,
+	}
+	if !e.Rumor.Guest.IsZero() {
+		r.Guest = &e.Rumor.Guest
 	}
 	if utf8.Valid(e.Rumor.Data) {
 		text := string(e.Rumor.Data)

@@ -90,7 +90,7 @@
 //	address          length of the IP 1 (4 or 16) · IP · port 2
 //	answer           observer 16 · verdict 1 · at u · signature 64
 //	run              origin 16 · count u · elements of this origin
-//	rumor            number u · age u · hops 1 · length u · data
+//	rumor            number u · age u · hops 1 · of a guest: (0 · guest 16) · length u · data
 //	range            low u · high beyond low u
 //
 // The statements of evidence are of one subject, incarnation and round by
@@ -128,7 +128,7 @@
 //	           "numbers"       the last that is reserved 8
 //	contacts   address         id 16
 //	evidence   hash 32         as the body of Evidence
-//	rumors     number 8        origin 16 · age u · hops 1 · length u · data · said 8
+//	rumors     number 8        origin 16 · age u · hops 1 · of a guest: (0 · guest 16) · length u · data · said 8
 //	seed       "life"          life 16 · config 32 · founding 32
 //	           "state"         term 8 · vote 8 · commit 8
 //	pins       slot 1          key 32 · life 16 · since 8 · address, or none

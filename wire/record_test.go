@@ -29,6 +29,9 @@ func sampleRecords() []recordSample {
 		{"rumor", &core.KeptRumor{Number: 300, Said: sampleTime, Rumor: &hearsay.Rumor{
 			ID: clock.Dot{Origin: originA, Counter: 300}, Age: time.Second, Data: []byte("hello"),
 		}}, "number 8 · origin 16 · age u · hops 1 · length u · data 5 · said 8"},
+		{"rumor_of_guest", &core.KeptRumor{Number: 301, Said: sampleTime, Rumor: &hearsay.Rumor{
+			ID: clock.Dot{Origin: originA, Counter: 301}, Age: time.Second, Data: []byte("hello"), Guest: idB,
+		}}, "number 8 · origin 16 · age u · hops 1 · guest-mark 1 · guest 16 · length u · data 5 · said 8"},
 	}...)
 }
 
@@ -76,7 +79,8 @@ func TestRecordRefused(t *testing.T) {
 		{BucketRumors, make([]byte, 7), kept, "truncated"},
 		{BucketRumors, make([]byte, 8), kept, "key 0000000000000000: malformed"},
 		{BucketRumors, number, kept[:18], "truncated"},
-		{BucketRumors, number, append(kept[:18:18], 0), "malformed"},
+		{BucketRumors, number, append(kept[:18:18], 0), "truncated"},
+		{BucketRumors, number, append(kept[:18:18], make([]byte, 18)...), "malformed"},
 	} {
 		record, err := DecodeRecord(tt.bucket, tt.key, tt.value)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

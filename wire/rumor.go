@@ -149,6 +149,9 @@ func appendTold(dst []byte, m *hearsay.Rumor) []byte {
 	age := min(max(0, m.Age), maxAge)
 	dst = binary.AppendUvarint(dst, uint64(age/time.Millisecond))
 	dst = append(dst, m.Hops)
+	if !m.Guest.IsZero() {
+		dst = append(append(dst, 0), m.Guest[:]...)
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(m.Data)))
 	return append(dst, m.Data...)
 }
@@ -158,6 +161,14 @@ func readTold(r *reader, m *hearsay.Rumor) {
 	age := r.uvarint()
 	m.Hops = r.byte()
 	size := r.uvarint()
+	m.Guest = hearsay.NodeID{}
+	if size == 0 {
+		m.Guest = r.id()
+		size = r.uvarint()
+		if m.Guest.IsZero() {
+			r.fail(hearsay.DropMalformed)
+		}
+	}
 	switch {
 	case r.failed:
 	case age > uint64(maxAge/time.Millisecond) || size < 1:

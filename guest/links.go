@@ -1,0 +1,346 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"hearsay"
+	"hearsay/dialect"
+	"hearsay/internal/core"
+)
+
+// The limits on links to guests. All are guesses.
+const (
+	linksMost   = 256                     // guests that are linked, or have asked to be
+	waitingMost = 1 << 12                 // messages that wait for one guest, of which the oldest go
+	earlyMost   = 16                      // messages of one that asks, until it is in
+	linkers     = 2                       // of a guest's observers, that ask it for a link
+	linkEach    = 5 * time.Second         // between two requests for a link to one guest
+	tellTimeout = 1500 * time.Millisecond // of a message, as the older peers have it
+	tellAgain   = time.Second             // after which a message that did not get through is sent again
+	textMost    = 2 << 10                 // bytes of a message that guests are told as it is
+	backlogMost = 1 << 10                 // messages that a guest is told which were said before it was linked
+	ownTexts    = 1 << 12                 // texts of our own that are known when guests bring them back
+)
+
+// Links are a peer's links to guests: what is said goes both ways over them. A guest asks for some of them itself, once;
+// so two of its observers ask it besides, and no guest is cut off from ours. What it says goes out as a rumor in its
+// name (hearsay.Rumor.Guest), once though it says that to several.
+type Links struct {
+	host    *Host
+	self    netip.AddrPort
+	isGuest func(netip.AddrPort) bool // reports whether a guest is in at an address
+
+	// of the goroutine that owns the node
+	texts map[string]struct{} // that are ours
+	order []string            // of these, the oldest first
+	from  netip.AddrPort      // the guest whose message is being taken
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu  sync.Mutex
+	all map[netip.AddrPort]*guestLink
+}
+
+// guestLink is a link to a guest, or what is known of one that may get one.
+type guestLink struct {
+	since   time.Time // it is known
+	linked  bool      // either end has asked for it
+	asked   time.Time // when this node did last
+	in      bool      // by the ledger
+	early   []*dialect.Gossip
+	waiting [][]byte // lines, the oldest first
+	sending bool     // by a goroutine
+}
+
+// NewLinks gives those of a peer at an address.
+func NewLinks(h *Host, self netip.AddrPort) *Links {
+	l := &Links{host: h, self: self, texts: make(map[string]struct{}), all: make(map[netip.AddrPort]*guestLink)}
+	l.isGuest = func(addr netip.AddrPort) bool {
+		m, in := h.Node.Addresses().MemberAt(addr)
+		return in && m.Stay.ID == core.GuestID(h.Network, addr)
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// Close gives up all that waits, and returns when nothing runs any more.
+func (l *Links) Close() {
+	l.cancel()
+	l.wait.Wait()
+}
+
+// at gives the link to a guest. One that is not in makes room for one that is, and else the oldest such for the next. Nil:
+// there is no room. Its caller holds l.mu.
+func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
+	if one := l.all[addr]; one != nil {
+		return one
+	}
+	if len(l.all) >= linksMost {
+		var oldest netip.AddrPort
+		for other, one := range l.all { // times differ, or it does not matter which
+			if !one.in && (!oldest.IsValid() || one.since.Before(l.all[oldest].since)) {
+				oldest = other
+			}
+		}
+		if !oldest.IsValid() {
+			return nil
+		}
+		delete(l.all, oldest)
+	}
+	one := &guestLink{since: now, in: l.isGuest(addr)}
+	l.all[addr] = one
+	return one
+}
+
+// hello answers a guest that asks for a link. A refusal would be final, and leave it without: one that is not in yet has
+// its link once it is. It is called in the goroutine that owns the node, as are all up to Probed.
+func (l *Links) hello(now time.Time, r *dialect.Hello, from netip.AddrPort) dialect.Reply {
+	ack := &dialect.HelloAck{Peer: l.host.Node.Self().Addr, Degree: len(l.host.Node.Gossip().Links()) + l.count()}
+	if r.Peer.Addr() != from.Addr() {
+		ack.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
+		return ack
+	}
+	ack.Accepted = true
+	l.link(now, r.Peer)
+	return ack
+}
+
+func (l *Links) count() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.all {
+		if one.linked && one.in {
+			n++
+		}
+	}
+	return n
+}
+
+// link has a guest told from now on what is said, and what was said before.
+func (l *Links) link(now time.Time, addr netip.AddrPort) {
+	l.mu.Lock()
+	one := l.at(addr, now)
+	begins := one != nil && one.in && !one.linked
+	if one != nil {
+		one.linked = true
+	}
+	l.mu.Unlock()
+	if begins {
+		l.tellBacklog(addr)
+	}
+}
+
+// gossip takes what a guest says. What one says that is not in yet is taken once it is: it says nothing twice.
+func (l *Links) gossip(now time.Time, r *dialect.Gossip, from netip.AddrPort) dialect.Reply {
+	switch {
+	case r.Sender.Addr() != from.Addr():
+		return &dialect.GossipAck{Reason: fmt.Sprintf("comes from %s and says that it is of %s", from.Addr(), r.Sender)}
+	case !l.isGuest(r.Sender):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if one := l.at(r.Sender, now); one != nil && len(one.early) < earlyMost {
+			one.early = append(one.early, r)
+			return &dialect.GossipAck{Accepted: true}
+		}
+		return &dialect.GossipAck{Reason: "its sender is no member"}
+	}
+	return l.take(now, r)
+}
+
+// take tells everybody what a guest has said, or passes on.
+func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
+	guest := hearsay.AnyGuest
+	switch m, in := l.host.Node.Addresses().MemberAt(r.Origin); {
+	case l.isOurs(r.Text), in && !m.Claim.Card.Key.IsZero():
+		return &dialect.GossipAck{Accepted: true, Duplicate: true}
+	case in:
+		guest = m.Stay.ID
+	}
+	l.from = r.Sender
+	id, fx, err := l.host.Node.Say(now, guest, []byte(r.Text))
+	l.host.CarryOut(fx)
+	l.from = netip.AddrPort{}
+	if err != nil {
+		return &dialect.GossipAck{Reason: err.Error()}
+	}
+	return &dialect.GossipAck{Accepted: true, Duplicate: id.Counter == 0}
+}
+
+// isOurs reports whether guests were told a text as one of ours.
+func (l *Links) isOurs(text string) bool {
+	_, is := l.texts[text]
+	return is
+}
+
+// Note learns from what happened which guests are in, and tells them what was said.
+func (l *Links) Note(now time.Time, e *hearsay.Event) {
+	switch {
+	case e.Kind == hearsay.EventRumor:
+		line, origin := l.line(e)
+		l.mu.Lock()
+		for addr, one := range l.all { // each has a queue of its own
+			if one.linked && one.in && addr != origin && addr != l.from {
+				l.enqueue(addr, one, line)
+			}
+		}
+		l.mu.Unlock()
+	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Ruling.Key.IsZero():
+		l.admitted(now, e.Ruling.Claim.Card.Addr)
+	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRemove:
+		l.mu.Lock()
+		delete(l.all, l.host.Node.Addresses().Where(e.Subject))
+		l.mu.Unlock()
+	}
+}
+
+// admitted has a guest that is in get its link, and what it has said until now taken.
+func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
+	l.mu.Lock()
+	one := l.all[addr]
+	if one == nil {
+		l.mu.Unlock()
+		return
+	}
+	one.in = true
+	early, begins := one.early, one.linked
+	one.early = nil
+	l.mu.Unlock()
+	if begins {
+		l.tellBacklog(addr)
+	}
+	// Not in this step, of which this is an effect.
+	l.host.Do(addr.Addr(), func(now time.Time) {
+		for _, r := range early {
+			l.take(now, r)
+		}
+	})
+}
+
+// Probed has this node ask a guest that it observes for a link, if it is one of those that do.
+func (l *Links) Probed(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
+	l.mu.Lock()
+	one := l.at(addr, now)
+	asks := one != nil && one.in && !one.linked && now.Sub(one.asked) >= linkEach
+	if asks {
+		one.asked = now
+	}
+	l.mu.Unlock()
+	if !asks {
+		return
+	}
+	observers := l.host.Node.Addresses().Observers(id)
+	if !slices.Contains(observers[:min(linkers, len(observers))], l.host.Node.Self().ID) {
+		return
+	}
+	hello := &dialect.Hello{Peer: l.self, Degree: len(l.host.Node.Gossip().Links())}
+	l.wait.Go(func() {
+		if l.exchange(addr, dialect.AppendHello(nil, hello, time.Now())) == nil {
+			l.host.Do(addr.Addr(), func(now time.Time) { l.link(now, addr) })
+		}
+	})
+}
+
+// tellBacklog tells a guest what was said before it was linked, as far as it is held.
+func (l *Links) tellBacklog(addr netip.AddrPort) {
+	g := l.host.Node.Gossip()
+	for _, name := range g.Names(backlogMost) {
+		e, held := g.Delivered(name)
+		if !held {
+			continue
+		}
+		line, origin := l.line(&e)
+		l.mu.Lock()
+		if one := l.all[addr]; one != nil && addr != origin {
+			l.enqueue(addr, one, line)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// line gives a rumor as guests are told it, and the guest that has said it.
+func (l *Links) line(e *hearsay.Event) (line []byte, origin netip.AddrPort) {
+	r := &dialect.Gossip{Text: string(e.Rumor.Data), Origin: l.host.Node.Addresses().Where(e.Subject), Number: int64(e.Rumor.ID.Counter), Sender: l.self}
+	if e.Rumor.Guest.IsZero() {
+		if len(r.Text) > textMost || !utf8.ValidString(r.Text) {
+			r.Text = dialect.Text(e.At.Add(-e.Rumor.Age), r.Origin.Addr(), r.Number)
+		}
+		l.remember(r.Text)
+	} else if number, err := strconv.ParseInt(r.Text[strings.LastIndexByte(r.Text, ':')+1:], 10, 64); err == nil {
+		r.Number = number
+	}
+	if !e.Rumor.Guest.IsZero() {
+		origin = r.Origin
+	}
+	return dialect.AppendGossip(nil, r, time.Now()), origin
+}
+
+// remember keeps a text of ours; the oldest make room.
+func (l *Links) remember(text string) {
+	if l.isOurs(text) {
+		return
+	}
+	if len(l.order) >= ownTexts {
+		delete(l.texts, l.order[0])
+		l.order = l.order[1:]
+	}
+	l.texts[text] = struct{}{}
+	l.order = append(l.order, text)
+}
+
+// enqueue has a line sent to a guest. Its caller holds l.mu.
+func (l *Links) enqueue(addr netip.AddrPort, one *guestLink, line []byte) {
+	if len(one.waiting) >= waitingMost {
+		one.waiting = one.waiting[1:]
+		l.host.Drop(hearsay.DropQueueFull)
+	}
+	one.waiting = append(one.waiting, line)
+	if !one.sending && l.ctx.Err() == nil {
+		one.sending = true
+		l.wait.Go(func() { l.send(addr, one) })
+	}
+}
+
+// send sends what waits for a guest, one after the other, and again what does not get through, for as long as it has its
+// link.
+func (l *Links) send(addr netip.AddrPort, one *guestLink) {
+	for {
+		l.mu.Lock()
+		if len(one.waiting) == 0 || l.all[addr] != one || l.ctx.Err() != nil {
+			one.sending = false
+			l.mu.Unlock()
+			return
+		}
+		line := one.waiting[0]
+		l.mu.Unlock()
+		if l.exchange(addr, line) != nil {
+			select {
+			case <-time.After(tellAgain):
+			case <-l.ctx.Done():
+			}
+			continue
+		}
+		l.mu.Lock()
+		if len(one.waiting) > 0 && &one.waiting[0][0] == &line[0] { // else it had to make room
+			one.waiting = one.waiting[1:]
+		}
+		l.mu.Unlock()
+	}
+}
+
+// exchange sends a guest a line, and says whether it has answered.
+func (l *Links) exchange(to netip.AddrPort, line []byte) error {
+	ctx, cancel := context.WithTimeout(l.ctx, tellTimeout)
+	defer cancel()
+	_, err := l.host.ask(ctx, to, line)
+	return err
+}

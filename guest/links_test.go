@@ -1,0 +1,61 @@
+package guest
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+func addrOf(n int) netip.AddrPort {
+	var ip [4]byte
+	binary.BigEndian.PutUint32(ip[:], 10<<24+uint32(n))
+	return netip.AddrPortFrom(netip.AddrFrom4(ip), 6001)
+}
+
+// Strangers that ask for links, and say much, take no link from a guest, and what is kept of them is bounded.
+func TestLinksAreBounded(t *testing.T) {
+	guest := addrOf(0)
+	drops := 0
+	l := NewLinks(&Host{Drop: func(hearsay.Drop) { drops++ }}, addrOf(1<<20))
+	defer l.Close()
+	l.isGuest = func(addr netip.AddrPort) bool { return addr == guest }
+	now := time.Unix(1, 0)
+	l.mu.Lock()
+	l.at(guest, now)
+	l.mu.Unlock()
+	for i := range 10 * linksMost {
+		now = now.Add(time.Millisecond)
+		stranger := addrOf(1 + i)
+		for range 2 * earlyMost {
+			l.gossip(now, &dialect.Gossip{Text: "tea", Sender: stranger}, stranger)
+		}
+	}
+	early := 0
+	for _, one := range l.all {
+		early += len(one.early)
+	}
+	if len(l.all) != linksMost || early > linksMost*earlyMost || l.all[guest] == nil {
+		t.Errorf("%d links, %d messages, the guest's %v", len(l.all), early, l.all[guest])
+	}
+	if ack := l.gossip(now, &dialect.Gossip{Text: "tea", Sender: guest}, addrOf(7)).(*dialect.GossipAck); ack.Accepted {
+		t.Error("a message is taken from elsewhere than its sender")
+	}
+	one := l.all[guest]
+	one.sending = true // and stands still
+	for i := range 2 * waitingMost {
+		l.enqueue(guest, one, []byte{byte(i)})
+	}
+	if len(one.waiting) != waitingMost || drops != waitingMost {
+		t.Errorf("%d wait, %d were dropped", len(one.waiting), drops)
+	}
+	for i := range 2 * ownTexts {
+		l.remember(addrOf(i).String())
+	}
+	if len(l.texts) != ownTexts || len(l.order) != ownTexts || l.isOurs(addrOf(0).String()) || !l.isOurs(addrOf(2*ownTexts-1).String()) {
+		t.Errorf("%d texts are known", len(l.texts))
+	}
+}
