@@ -85,6 +85,7 @@ var house = []room{
 	{dir: "test/process", layer: 5, ours: "."},
 	{dir: "test/standin", layer: 5, on: "test/process", ours: "test/process"},
 	{dir: "test/standin/cmd", layer: 6, ours: "test/standin"},
+	{dir: "test/guests", layer: 6},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
 	{dir: "test/guests", layer: 6},

@@ -30,9 +30,9 @@ const (
 	ownTexts    = 1 << 12                 // texts of our own that are known when guests bring them back
 )
 
-// Links are a peer's links to guests: what is said goes both ways over them. A guest asks for some of them itself, once;
-// so two of its observers ask it besides, and no guest is cut off from ours. What it says goes out as a rumor in its
-// name (hearsay.Rumor.Guest), once though it says that to several.
+// Links are a peer's links to guests: what is said goes both ways over them. A guest asks for some itself, once; so two
+// of its observers ask it besides, and no guest is cut off from ours. What it says goes out as a rumor in its name
+// (hearsay.Rumor.Guest), once though it says that to several.
 type Links struct {
 	host    *Host
 	self    netip.AddrPort
@@ -79,8 +79,8 @@ func (l *Links) Close() {
 	l.wait.Wait()
 }
 
-// at gives the link to a guest. One that is not in makes room for one that is, and else the oldest such for the next. Nil:
-// there is no room. Its caller holds l.mu.
+// at gives the link to a guest. One that is not in makes room, the oldest first. Nil: there is no room. Its caller
+// holds l.mu.
 func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	if one := l.all[addr]; one != nil {
 		return one
@@ -102,8 +102,8 @@ func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	return one
 }
 
-// hello answers a guest that asks for a link. A refusal would be final, and leave it without: one that is not in yet has
-// its link once it is. It is called in the goroutine that owns the node, as are all up to Probed.
+// hello answers a guest that asks for a link. A refusal would be final, and leave it without: one that is not in yet
+// has its link once it is. It is called in the goroutine that owns the node, as are all up to Probed.
 func (l *Links) hello(now time.Time, r *dialect.Hello, from netip.AddrPort) dialect.Reply {
 	ack := &dialect.HelloAck{Peer: l.host.Node.Self().Addr, Degree: len(l.host.Node.Gossip().Links()) + l.count()}
 	if r.Peer.Addr() != from.Addr() {
@@ -310,8 +310,8 @@ func (l *Links) enqueue(addr netip.AddrPort, one *guestLink, line []byte) {
 	}
 }
 
-// send sends what waits for a guest, one after the other, and again what does not get through, for as long as it has its
-// link.
+// send sends what waits for a guest, one after the other, and again what does not get through, for as long as it has
+// its link.
 func (l *Links) send(addr netip.AddrPort, one *guestLink) {
 	for {
 		l.mu.Lock()

@@ -1,27 +1,24 @@
 package rumor
 
 import (
-	"crypto/sha256"
 	"slices"
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
-// guests delivers what a guest says once, though it says that to several members, each of which tells everybody. A guest
-// gives its messages no number that can be trusted: the same text of the same guest is the same message.
+// guests delivers what a guest says once, though it says that to several members, each of which tells everybody. A
+// guest gives its messages no number that can be trusted: the same text of the same guest is the same message.
 type guests struct {
 	*shared
-	by    map[textHash][]*said // which have said a text
-	order []*said              // the oldest first
+	by    map[hearsay.Hash][]*said // which have said a text
+	order []*said                  // the oldest first
 }
-
-// textHash is of what was said.
-type textHash [16]byte
 
 // said is a text that a guest has said, and when it is over that it is the same.
 type said struct {
-	text  textHash
+	text  hearsay.Hash
 	guest hearsay.NodeID
 	until time.Time
 }
@@ -30,7 +27,7 @@ type said struct {
 // the first that is known after it is that one.
 func (g *guests) heard(now time.Time, guest hearsay.NodeID, data []byte) bool {
 	g.forget(now)
-	before := g.by[hashOf(data)]
+	before := g.by[core.TextHash(data)]
 	if guest == hearsay.AnyGuest {
 		return len(before) > 0
 	}
@@ -43,11 +40,6 @@ func (g *guests) heard(now time.Time, guest hearsay.NodeID, data []byte) bool {
 	return false
 }
 
-func hashOf(data []byte) textHash {
-	sum := sha256.Sum256(data)
-	return textHash(sum[:16])
-}
-
 // again notes what is delivered, and reports whether it was before.
 func (g *guests) again(now time.Time, e *entry) bool {
 	if e.Guest.IsZero() {
@@ -57,9 +49,9 @@ func (g *guests) again(now time.Time, e *entry) bool {
 		return true
 	}
 	if g.by == nil {
-		g.by = make(map[textHash][]*said)
+		g.by = make(map[hearsay.Hash][]*said)
 	}
-	one := &said{hashOf(e.Data), e.Guest, now.Add(g.cfg.KeepFor - e.Age)}
+	one := &said{core.TextHash(e.Data), e.Guest, now.Add(g.cfg.KeepFor - e.Age)}
 	g.by[one.text] = append(g.by[one.text], one)
 	g.order = append(g.order, one)
 	return false

@@ -27,8 +27,8 @@ type intake struct {
 	coming int    // bytes of payloads in it, not yet looked at
 }
 
-// Say tells everybody a message of this node's own, or what a guest has said; zero if that was heard before. The data are
-// copied. The error says what is wrong with them.
+// Say tells everybody a message of this node's own, or what a guest has said; zero if that was heard before. The data
+// are copied. The error says what is wrong with them.
 func (in *intake) Say(now time.Time, guest hearsay.NodeID, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, err

@@ -129,7 +129,8 @@ func (s *store) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
 	return e, false
 }
 
-// event tells that a rumor was delivered, as its guest's if that has said it. One that an earlier life has said came when it was said.
+// event tells that a rumor was delivered, as its guest's if that has said it. One that an earlier life has said came
+// when it was said.
 func (e *entry) event() hearsay.Event {
 	at := e.at
 	if e.past {

@@ -301,8 +301,8 @@ func (p *promises) binds(k *promised) bool {
 	return w.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides() && w.network.seedsHeldUp <= k.told
 }
 
-// heldAway reports whether a seed has heard a member say that it is away, as the node that promised may not have yet: it
-// votes for no removal meanwhile.
+// heldAway reports whether a seed has heard a member say that it is away, as the node that promised may not have yet:
+// it votes for no removal meanwhile.
 func (p *promises) heldAway(id hearsay.NodeID) bool {
 	w := p.world
 	for i := range w.machines {

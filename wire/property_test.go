@@ -245,7 +245,7 @@ func drawRumor(t *rapid.T) hearsay.Rumor {
 	age := rapid.Int64Range(0, int64(maxAge/time.Millisecond)).Draw(t, "age")
 	return hearsay.Rumor{
 		Guest: rapid.SampledFrom([]hearsay.NodeID{{}, idA, hearsay.AnyGuest}).Draw(t, "guest"),
-		ID: drawDot(t), Age: time.Duration(age) * time.Millisecond, Hops: rapid.Byte().Draw(t, "hops"),
+		ID:    drawDot(t), Age: time.Duration(age) * time.Millisecond, Hops: rapid.Byte().Draw(t, "hops"),
 		Data: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "data"),
 	}
 }

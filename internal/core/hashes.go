@@ -16,6 +16,9 @@ func FoundingHash(network hearsay.NetworkID, seats []hearsay.Seat) hearsay.Hash 
 	return sha256.Sum256(hearsay.AppendSeats(b, seats))
 }
 
+// TextHash stands for what a guest has said.
+func TextHash(text []byte) hearsay.Hash { return sha256.Sum256(text) }
+
 // RosterBuckets is into how many parts a roster is divided, by the first byte
 // of the NodeID, so that a change of one stay costs the hash of one part.
 const RosterBuckets = 256
