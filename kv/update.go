@@ -187,9 +187,9 @@ func (h *heldUpdates) add(now time.Time, u *core.Update) {
 	*h = all
 }
 
-// Holds reports whether an update waits for what it replaces: since what lacks is on another way, or was lost.
-func (r *Replica) Holds(now time.Time) bool {
-	return slices.ContainsFunc(r.held, func(h heldUpdate) bool { return !now.After(h.until) })
+// Waits reports whether an update waits for what it replaces: that is on another way, or was lost.
+func (r *Replica) Waits(u *core.Update) bool {
+	return slices.ContainsFunc(r.held, func(h heldUpdate) bool { return h.Update == u })
 }
 
 // has reports whether an update waits already.

@@ -127,7 +127,7 @@ type identity struct {
 	id       hearsay.NodeID
 	key      hearsay.PublicKey
 	unjudged bool                // see twist
-	untold   bool                // it tells no events of what it does since its disk failed
+	untold   time.Duration       // until when statements count of which it told nothing, as its disk has failed; 0: none
 	old      bool                // it runs, or ran, on an older copy of its disk
 	twinned  bool                // two machines have, or had, this identity
 	twinTill time.Duration       // until when what one of them does may still come of the other
@@ -300,10 +300,10 @@ func (c *checker) leaves(m *machine) {
 
 // losesDisk is told that nothing more of what a node does becomes durable, and that it leaves: what it was to tell it
 // does not.
-func (c *checker) losesDisk(m *machine) {
+func (c *checker) losesDisk(m *machine, now time.Duration) {
 	c.leaves(m)
 	c.views[m.index].telling = nil
-	c.identities[m.identity].untold = true
+	c.identities[m.identity].untold = now + untoldFor
 }
 
 // disturbed is told that the network changed.

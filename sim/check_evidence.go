@@ -169,7 +169,7 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 		if c.outdated(s) {
 			continue
 		}
-		if problem := c.statement(m, e, i); problem != "" {
+		if problem := c.statement(m, e, i, now); problem != "" {
 			c.violate(now, m, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
 			continue
 		}
@@ -201,8 +201,12 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	}
 }
 
+// untoldFor is how long the statements of a node count that leaves without its disk: it has some seconds to leave, and a
+// case lasts no longer than the rest.
+const untoldFor = time.Minute
+
 // statement says what is wrong with a statement, if anything.
-func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
+func (c *checker) statement(m *machine, e *hearsay.Evidence, i int, now time.Duration) string {
 	s := &e.Statements[i]
 	number, known := c.numbers[s.Observer]
 	for before := range i {
@@ -219,7 +223,7 @@ func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
 		return "of another round"
 	case !s.Verify(c.signedIn(m), &c.verifier, c.identities[number].key):
 		return "not signed by it"
-	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged && !c.identities[number].untold:
+	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged && now >= c.identities[number].untold:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
 	}
 	return ""

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"hearsay"
@@ -34,6 +33,9 @@ const (
 	streamlessPeriods = 30
 	streamlessFor     = 10 * time.Second
 
+	// slowBacklog is how much later one that is slow may answer what came before a cut. Seen: 9 s.
+	slowBacklog = 15 * time.Second
+
 	lossFew = 0.1 // up to which some answer is to be expected in that time
 )
 
@@ -41,8 +43,12 @@ const (
 func (in *inspection) checkTold() {
 	w := in.world
 	period := w.config.Detect.Period
-	// one that is slow answers late what came before a cut
-	late := slices.ContainsFunc(w.machines, func(m machine) bool { return m.slow > 0 })
+	late := w.network.holdBack
+	for i := range w.machines {
+		if w.machines[i].slow > 0 {
+			late = max(late, slowBacklog)
+		}
+	}
 	for i := range w.machines {
 		m, view := &w.machines[i], &w.check.views[i]
 		if !w.convergence.steady(m) || m.slow > 0 || !m.node.Joined() {
@@ -54,7 +60,7 @@ func (in *inspection) checkTold() {
 			m.twist.figures(&stats)
 		}
 		told := stats.Unheard > 0 || stats.Unanswered > 0
-		isCut := max(m.lossIn, m.lossOut) >= 1 && stats.Alive+stats.Suspect > 1 && stats.Away == 0 && !late
+		isCut := max(m.lossIn, m.lossOut) >= 1 && stats.Alive+stats.Suspect > 1 && stats.Away == 0
 		isWell := in.unharmed(m) && w.check.whole && w.network.loss <= lossFew && in.listsOneWell(m)
 		view.cutFor, view.wrongFor = goesOn(view.cutFor, isCut), goesOn(view.wrongFor, (told || stats.StreamsFail > 0) && isWell)
 		view.narrow = goesOn(view.narrow, m.narrow > 0 && in.reachesSome(m))
@@ -67,7 +73,7 @@ func (in *inspection) checkTold() {
 		case view.narrow > narrowPeriods*period+nextTest && len(stats.Narrow) == 0:
 			w.check.violate(w.now, m, RuleTold, "gets and sends nothing that is longer than %d bytes for %s, and says nothing of it", m.narrow, short(view.narrow))
 			view.narrow = 0
-		case view.cutFor > toldPeriods*period+w.network.holdBack && !told:
+		case view.cutFor > toldPeriods*period+late && !told:
 			w.check.violate(w.now, m, RuleTold, "is cut off for %s, and says nothing of it", short(view.cutFor))
 			view.cutFor = 0
 		case view.wrongFor > endedPeriods*period:

@@ -187,6 +187,7 @@ func (s *written) over(v *value) bool {
 // stepped looks at what a step changes in the store of a node.
 func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 	stock, before := &s.stocks[m.index], make(map[int]int)
+	excused := make(map[int]bool) // what was put again may go under the number that it had first
 	var touched []int
 	for _, record := range e.Persist {
 		if own, is := record.(*core.KeptStore); is {
@@ -207,12 +208,14 @@ func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 		}
 		if kept.Gone {
 			stock.live[n]--
+			excused[n] = s.values[n].again && kept.Object.Dot == s.values[n].dot
 			continue
 		}
 		stock.live[n]++
 		if kept.Object.Dot.Origin == stock.origin {
 			s.writesIn(writer{stock.origin, m.index, m.life})
-			s.values[n].again = s.values[n].again || kept.Object.Dot != s.values[n].dot
+			twinned := s.check.identities[m.identity].twinned || s.check.identities[m.identity].old
+			s.values[n].again = s.values[n].again || twinned && kept.Object.Dot != s.values[n].dot
 		}
 		s.arrives(m, &s.values[n], kept.Object, now)
 	}
@@ -223,8 +226,7 @@ func (s *written) stepped(m *machine, e *core.Effects, now time.Duration) {
 		v := &s.values[n]
 		switch after := stock.live[n]; {
 		case before[n] > 0 && after == 0:
-			// One that was put again another may hear to be gone before it gets it anew.
-			if stock.gone[n] = true; !v.replaced && !v.again && !s.over(v) {
+			if stock.gone[n] = true; !v.replaced && !excused[n] && !s.over(v) {
 				s.check.violate(now, m, RuleWritten, "lets go of %s, which nobody has replaced", v.text)
 			}
 		case s.check.identities[v.identity].twinned: // it may put again what another has deleted: see kv.Replica.Renew

@@ -445,7 +445,7 @@ func (w *World) loseDisk(m *machine) {
 	}
 	w.dropCommits(m)
 	m.diskless = true
-	w.check.losesDisk(m)
+	w.check.losesDisk(m, w.now)
 	w.carryOut(m, e)
 }
 

@@ -37,6 +37,7 @@ type network struct {
 	reorder     float64       // probability that a datagram is held back
 	holdBack    time.Duration // and it is for up to this long
 	delay       time.Duration // of a packet at least
+	longest     time.Duration // that was, with its spread
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
 	connections map[ends]*connection

@@ -272,6 +272,7 @@ func (w *World) disturb(a *Action) {
 		if a.Spread == 0 {
 			w.network.spread = a.Delay / 2
 		}
+		w.network.longest = max(w.network.longest, w.network.delay+w.network.spread)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file says which node is asked next. One exchange runs at a time: what lacks would come from each.
@@ -63,4 +64,52 @@ func (s *Store) ended(now time.Time) {
 		s.vain = append(s.vain, one)
 	}
 	s.until, s.busy, s.giving, s.shared = time.Time{}, s.busy[:0], s.giving[:0], false
+}
+
+// lack is an update that waits for what it replaces, which its sender has seen.
+type lack struct {
+	id     hearsay.NodeID
+	update *core.Update
+	at     time.Time // when that is asked, unless what lacks has come
+}
+
+// lacksMost is of how many senders an update is remembered. More than a node has neighbors.
+const lacksMost = 32
+
+// lackEvery is how often one is asked for what an update of it replaces: twice while it waits. A guess.
+const lackEvery = 4 * time.Second
+
+// lacking has the sender of an update asked for what it replaces, once that had time to come. Each sender has one turn,
+// so that one that makes up what it replaces keeps no other from being asked.
+func (s *Store) lacking(now time.Time, id hearsay.NodeID, update *core.Update) {
+	s.dropLacks()
+	if len(s.lacks) < lacksMost && !slices.ContainsFunc(s.lacks, func(l lack) bool { return l.id == id }) {
+		s.lacks = append(s.lacks, lack{id, update, now.Add(s.trips(0, 2))})
+	}
+}
+
+// dropLacks lets go of updates that wait no longer.
+func (s *Store) dropLacks() {
+	s.lacks = slices.DeleteFunc(s.lacks, func(l lack) bool { return !s.replica.Waits(l.update) })
+}
+
+// askLacking asks the next sender whose time has come. One that is asked, or cannot be now, is behind all others then.
+func (s *Store) askLacking(now time.Time) {
+	if len(s.lacks) == 0 {
+		return
+	}
+	s.dropLacks()
+	for range s.lacks {
+		i := slices.IndexFunc(s.lacks, func(l lack) bool { return !now.Before(l.at) })
+		if i < 0 {
+			return
+		}
+		next := s.lacks[i]
+		s.ask(now, next.id)
+		next.at = now.Add(lackEvery)
+		s.lacks = append(slices.Delete(s.lacks, i, i+1), next)
+		if s.from == next.id && s.asked.Equal(now) {
+			return
+		}
+	}
 }

@@ -109,18 +109,17 @@ type Store struct {
 	news     time.Time // when something last changed
 	pings    uint8     // since one carried the hash
 	from     hearsay.NodeID
-	until    time.Time      // until then its answer is waited for
-	asked    time.Time      // it was
-	heard    bool           // it has answered
-	gained   bool           // by the exchange under way
-	fetches  int            // of one part, so far
-	gathered *kv.Gathering  // long values, so far; from comes first, and after it any that announces the same
-	vain     []vain         // those that are asked again only later, the oldest first
-	turn     int            // the place of the neighbor to be asked next, by CompareEvery
-	turnAt   time.Time      // and when; zero: nothing has changed for a while
-	askAt    time.Time      // not before
-	lacks    hearsay.NodeID // has sent an update that replaces what is unseen here
-	lacksAt  time.Time      // and is asked then, if that has not come; zero: none
+	until    time.Time     // until then its answer is waited for
+	asked    time.Time     // it was
+	heard    bool          // it has answered
+	gained   bool          // by the exchange under way
+	fetches  int           // of one part, so far
+	gathered *kv.Gathering // long values, so far; from comes first, and after it any that announces the same
+	vain     []vain        // those that are asked again only later, the oldest first
+	turn     int           // the place of the neighbor to be asked next, by CompareEvery
+	turnAt   time.Time     // and when; zero: nothing has changed for a while
+	askAt    time.Time     // not before
+	lacks    []lack        // updates that wait for what they replace, one of each sender
 	met      []hearsay.NodeID
 	giving   []hearsay.NodeID // a share each of what is lacking: see share
 	gave     hearsay.NodeID   // the last one whose share has come
@@ -248,8 +247,8 @@ func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
 	case !result.Ask:
 	case result.Refused != kv.Taken:
 		s.ask(now, p.From)
-	case s.lacksAt.IsZero(): // what it replaces may be under way
-		s.lacks, s.lacksAt = p.From, now.Add(s.trips(0, 2))
+	default: // what it replaces may be under way
+		s.lacking(now, p.From, m)
 	}
 }
 
@@ -508,11 +507,7 @@ func (s *Store) Tick(now time.Time) {
 	if !s.turnAt.IsZero() && !now.Before(s.turnAt) {
 		s.compare(now)
 	}
-	if !s.lacksAt.IsZero() && !now.Before(s.lacksAt) {
-		if s.lacksAt = (time.Time{}); s.replica.Holds(now) {
-			s.ask(now, s.lacks)
-		}
-	}
+	s.askLacking(now)
 	for len(s.met) > 0 && s.mayAsk(now) {
 		s.ask(now, s.met[0])
 		s.met, s.linked = s.met[1:], true
@@ -525,10 +520,11 @@ func (s *Store) Deadline() time.Time {
 	if next := s.replica.NextExpiry(); !next.IsZero() {
 		at = when.Earlier(at, next)
 	}
-	for _, next := range []time.Time{s.turnAt, s.lacksAt} {
-		if !next.IsZero() {
-			at = when.Earlier(at, next)
-		}
+	if !s.turnAt.IsZero() {
+		at = when.Earlier(at, s.turnAt)
+	}
+	for i := range s.lacks {
+		at = when.Earlier(at, s.lacks[i].at)
 	}
 	switch {
 	case !s.until.IsZero():
