@@ -91,7 +91,8 @@ func TestAttacksComeToWhatIsDocumented(t *testing.T) {
 	}
 }
 
-// With seeds a liar that was let in still has some values of others lost, until writes are signed; it makes up no writers.
+// With seeds a liar that was let in still has some values of others lost, until writes are signed; it makes up no
+// writers.
 func TestPoisonWithSeeds(t *testing.T) {
 	t.Parallel()
 	a := small("poison")

@@ -201,8 +201,8 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	}
 }
 
-// untoldFor is how long the statements of a node count that leaves without its disk: it has some seconds to leave, and a
-// case lasts no longer than the rest.
+// untoldFor is how long the statements of a node count that leaves without its disk: it has some seconds to leave, and
+// a case lasts no longer than the rest.
 const untoldFor = time.Minute
 
 // statement says what is wrong with a statement, if anything.

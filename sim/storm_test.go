@@ -48,7 +48,8 @@ func TestStorms(t *testing.T) {
 // streams between the seeds stood still behind loss; 8500470, where answers came after they were given up; and 8900031,
 // where a copy of a disk heard that a value is gone before the same under another number. At 8900896 three that had
 // moved met one that had left and was back among others, and it took nothing of what they said; at 9100504 a node lost
-// its datagrams while it was cut off, and was tried by datagram for ever; and at 8900429 and 8900674 the store moved four times what lacked.
+// its datagrams while it was cut off, and was tried by datagram for ever; and at 8900429 and 8900674 the store moved
+// four times what lacked.
 var keptSeeds = []uint64{4, 172, 358, 847, 989, 8400268, 8500470, 8900031, 8900896, 9100504, 8900429, 8900674}
 
 func TestKeptSeeds(t *testing.T) {

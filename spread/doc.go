@@ -18,6 +18,8 @@
 // A node that waits for the answer of another, and lacks what one that asks has, says no more than that it is busy:
 // what it lacks would come from both. It is left for the next neighbor.
 // What is too long for a message is fetched in parts, of one node at a time, and from where it ended if that one dies.
+// On long ways all waits are some round trips: what is under way would be asked for, and come twice. The sender of an
+// update that replaces what is not here is asked once that had time to come, each sender in turn (ask.go).
 // Where pings are rare, Config.CompareEvery has neighbors asked in turn for a while after a change.
 //
 //	A                        B
