@@ -54,7 +54,7 @@ func TestOurPeerAtTheirSeeds(t *testing.T) {
 }
 
 // foreignFor is how long a peer of ours has met these seeds: it tries to join some times meanwhile.
-const foreignFor = 4 * time.Second
+const foreignFor = 3 * time.Second
 
 // lacks gives which of some texts is not in the words of a node of ours.
 func (w *network) lacks(name string, texts ...string) string {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { process.Main(m, standin.Inside) }
 
 const (
 	speed = "--speed=10"
-	soon  = 8 * time.Second // all that is waited for takes a few seconds
+	soon  = 30 * time.Second // all that is waited for takes a few seconds
 )
 
 // quickly are the settings of our nodes: what takes seconds by default takes tenths.
