@@ -69,6 +69,9 @@ func (b *Book) Note(e hearsay.Event) {
 	switch probed := e.Kind == hearsay.EventExamined && !accused; {
 	case OfAdmission(&e), probed && asks:
 		b.askers.noteAdmission(e)
+		if e.Kind == hearsay.EventRuled && accused { // what follows is of another stay, whatever its date says
+			b.members.note(e)
+		}
 	case probed && e.Verdict == hearsay.VerdictReachable: // that begins none either
 	default:
 		b.members.note(e)

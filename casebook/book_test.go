@@ -65,6 +65,19 @@ func TestBookOfAdmissions(t *testing.T) {
 	}
 }
 
+// Where something was held against a member, its admission is kept: by it what is of another stay is told apart.
+func TestBookKeepsWhereAStayBegins(t *testing.T) {
+	var b Book
+	ruled := at(2, hearsay.EventRuled, 1)
+	ruled.Ruling = &hearsay.Ruling{Kind: hearsay.RulingAdmit}
+	b.Note(at(1, hearsay.EventCleared, 1))
+	b.Note(ruled)
+	b.Note(at(3, hearsay.EventCleared, 1))
+	if of := b.Of(id(1)); len(of) != 3 || of[1].Kind != hearsay.EventRuled {
+		t.Errorf("kept: %+v", of)
+	}
+}
+
 // Of a suspicion that goes on the first steps and the newest are kept, and one step for the rounds between.
 func TestBookOfALongSuspicion(t *testing.T) {
 	const rounds = 100

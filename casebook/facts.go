@@ -96,6 +96,9 @@ type Seeded struct {
 	Listed   []hearsay.Member // seeds that the teller lists, former ones too
 
 	Clocks []Clock // of the seeds, by slot
+	// how far the teller's own clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is
+	// not, as far as is known
+	ClockOff time.Duration
 
 	Oldest, Epoch hearsay.Epoch     // the ledger in the teller's memory goes from the one to the other
 	Rulings       []Ruling          // about the member, oldest first

@@ -128,7 +128,7 @@ func (s *seeded) strangerSummary() (verdict, summary, nearest string) {
 	needed, seeds := s.needed()
 	if bar := s.Seeded.Bar; bar != nil {
 		s.tellsBar = true
-		return "barred", fmt.Sprintf("%s is barred since %s (%s): the seeds do not admit it, whatever it asks.", name, s.sinceWords(casebook.Moment(bar.At)), orNothing(bar.Why)),
+		return "barred", fmt.Sprintf("%s is barred since %s (%s): the seeds do not admit it, whatever it asks.", name, casebook.Moment(bar.At).Format(time.RFC3339), orNothing(bar.Why)),
 			fmt.Sprintf(`An operator lifts it at a seed: "hearsay bar --lift %s".`, s.Member.ID)
 	}
 	for i := range slices.Backward(s.Events) {

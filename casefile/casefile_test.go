@@ -71,6 +71,33 @@ func ruled(kind hearsay.RulingKind, clock casebook.Clock) func(*casebook.Facts) 
 	}
 }
 
+// broughtAfter has n3 accused by n4, by its clock so long after the seeds ruled.
+func broughtAfter(by time.Duration) func(*casebook.Facts) {
+	return func(f *casebook.Facts) {
+		r := &f.Seeded.Rulings[0]
+		f.Names[hearsay.NodeID{5}] = "n4"
+		r.Rule = hearsay.RuleTimeout
+		r.Brought = &hearsay.Evidence{Accuser: hearsay.NodeID{5}, Rule: r.Rule, Suspected: casebook.Moment(r.At).Add(by).UnixMilli()}
+	}
+}
+
+// admitted is that n3 was let in, as a node sees it happen.
+func admitted(epoch hearsay.Epoch) hearsay.Event {
+	return hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: epoch, Ruling: &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingAdmit}}
+}
+
+// asked is that the case of n3 was opened in the name of a node without evidence; "": of none.
+func asked(by string) hearsay.Event {
+	e := hearsay.Event{At: now, Kind: hearsay.EventCaseOpened, Case: 7, Epoch: 3, ByName: by, Rule: hearsay.RuleTrial}
+	switch by {
+	case "n0":
+		e.By = hearsay.NodeID{1}
+	case "n9":
+		e.By = hearsay.NodeID{9}
+	}
+	return e
+}
+
 // What is told follows from the facts, whatever the words in them are.
 func TestTell(t *testing.T) {
 	removed := hearsay.PromiseRemoved
@@ -330,19 +357,126 @@ func TestTell(t *testing.T) {
 			[]string{"at 2025-06-01T13:00:00Z (by the clock of one of the seeds, of which that at 10.0.0.1:7000 is 1h0m0s ahead of those of a quorum of seeds now): the ruling"},
 			"ago)", nil,
 		},
+		"removed, by a teller whose clock is behind": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Seeded.ClockOff = -time.Hour
+				f.Events = []hearsay.Event{{At: now.Add(-5 * time.Second), Kind: hearsay.EventMemberSuspected, Subject: f.Member.ID, ByName: "n4"}}
+			}),
+			"dead",
+			[]string{"n3 is out since 2025-06-01T13:00:00Z (the clock of n0, which tells this, is 1h0m0s behind those of a quorum of seeds now), by the ruling of epoch 5"},
+			"it took", nil,
+		},
+		"removed, by a teller whose clock is ahead": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), broughtAfter(-5*time.Second), func(f *casebook.Facts) { f.Seeded.ClockOff = 2 * time.Hour }),
+			"dead",
+			[]string{"(the clock of n0, which tells this, is 2h0m0s ahead of those of a quorum of seeds now), by the ruling of epoch 5"},
+			"it took", nil,
+		},
+		"removed, accused by a clock that is ahead": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), broughtAfter(time.Hour)),
+			"dead",
+			[]string{"n3 is out since"},
+			"it took", nil,
+		},
+		"removed, accused by another clock": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), broughtAfter(-5*time.Second)),
+			"dead",
+			[]string{"From the suspicion that was reported, by the clock of n4, to the ruling it took 5s"},
+			"", nil,
+		},
+		"removed, accused by a clock that is behind": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), broughtAfter(-time.Hour), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now.Add(time.Hour - 5*time.Second), Kind: hearsay.EventMemberSuspected, Subject: f.Member.ID, ByName: "n4"}}
+			}),
+			"dead",
+			[]string{"From the suspicion to the ruling it took 5s"},
+			"", nil,
+		},
+		"dead, accused by another clock": {
+			facts(open, func(f *casebook.Facts) {
+				f.Member.State, f.Names = hearsay.StateDead, map[hearsay.NodeID]string{{5}: "n4"}
+				f.Evidence = &hearsay.Evidence{Accuser: hearsay.NodeID{5}, Rule: hearsay.RuleTimeout, Suspected: now.Add(time.Hour).UnixMilli(), Condemned: now.Add(time.Hour + 3*time.Second).UnixMilli()}
+				f.Events = []hearsay.Event{
+					{At: now.Add(-64 * time.Second), Kind: hearsay.EventMemberSuspected, Subject: f.Member.ID, ByName: "n4"},
+					{At: f.Member.Since, Kind: hearsay.EventMemberDead, Subject: f.Member.ID},
+				}
+			}),
+			"dead",
+			[]string{"From the suspicion to the decision it took 4s."},
+			"", nil,
+		},
+		"cleared after an admission by a clock that is ahead": {
+			facts(ruled(hearsay.RulingAdmit, casebook.Clock{Ahead: time.Hour, OfQuorum: true}), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{admitted(5), {At: now, Kind: hearsay.EventCleared, Count: 2, Round: 1}}
+			}),
+			"alive",
+			[]string{"It was suspected, and cleared: 2 of its observers reached it."},
+			"Nothing is held against it", nil,
+		},
+		"a case of the stay came to nothing": {
+			facts(ruled(hearsay.RulingAdmit, casebook.Clock{Ahead: time.Hour, OfQuorum: true}), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventCaseAborted, Epoch: 5, Text: "it answered"}}
+			}),
+			"alive",
+			[]string{"A case against it ended without a ruling: it answered."},
+			"Nothing is held against it", nil,
+		},
+		"cleared in an earlier stay, and admitted by a clock that is behind": {
+			facts(ruled(hearsay.RulingAdmit, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Seeded.Rulings[0].At = now.Add(-time.Hour).UnixMilli()
+				f.Events = []hearsay.Event{{At: now.Add(-time.Second), Kind: hearsay.EventCleared, Count: 2, Round: 1}, admitted(5)}
+			}),
+			"alive",
+			[]string{"Nothing is held against it"},
+			"cleared", nil,
+		},
+		"a case of an earlier stay, or of an admission, came to nothing": {
+			facts(ruled(hearsay.RulingAdmit, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Seeded.Rulings[0].At = now.Add(-time.Hour).UnixMilli()
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventCaseAborted, Epoch: 3}, {At: now, Kind: hearsay.EventCaseAborted}}
+			}),
+			"alive",
+			[]string{"Nothing is held against it"},
+			"A case against it", nil,
+		},
 		"removed as asked, and nobody knows where": {
 			facts(ruled(hearsay.RulingRemove, casebook.Clock{})),
 			"dead",
-			[]string{"reported without evidence, by an operator, or a node of an earlier program; which node was asked is not known here, so only"},
+			[]string{"reported without evidence, by a node that is not known here, as a ruling does not name it, so only"},
 			"by the clock", nil,
 		},
-		"removed as an operator asked": {
+		"removed as the log has a node ask": {
 			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), func(f *casebook.Facts) {
-				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventCaseOpened, Case: 7, Epoch: 3, By: hearsay.NodeID{9}, ByName: "n9", Rule: hearsay.RuleTrial}}
+				f.Events = []hearsay.Event{asked("n9")}
 			}),
 			"dead",
-			[]string{"reported without evidence, by an operator at n9, so only"},
+			[]string{"reported without evidence, by n9, as the seeds' log says (an operator may have asked there), so only"},
 			"had asked", nil,
+		},
+		"removed as the log has nobody ask": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{asked("")}
+			}),
+			"dead",
+			[]string{"by a node that the seeds' log does not name: one of an earlier program, or asked by way of a seed of an earlier version, so only"},
+			"had asked", nil,
+		},
+		"removed as an operator asked here": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventRemovalAsked, Epoch: 3}, asked("n0")}
+			}),
+			"dead",
+			[]string{"reported without evidence, by an operator at n0, so only"},
+			"had asked", nil,
+		},
+		"removed by other means, as the log has a node ask": {
+			facts(ruled(hearsay.RulingRemove, casebook.Clock{}), broughtAfter(-time.Second), func(f *casebook.Facts) {
+				f.Seeded.Rulings[0].Rule, f.Seeded.Rulings[0].Case = hearsay.RuleMajority, 8
+				f.Events = []hearsay.Event{asked("n9")}
+			}),
+			"dead",
+			[]string{"By the seeds' log n9 had asked for that, too (an operator may have asked there). "},
+			"An operator had", nil,
 		},
 		"never in": {facts(stranger), "unknown", []string{"was heard of, and has never been in"}, "", nil},
 		"not in itself": {
@@ -409,5 +543,15 @@ func TestEachStepHasText(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The row of a case that is made up of its ballots has their time, and says by which clock that is.
+func TestMadeUpCaseIsDated(t *testing.T) {
+	wrong := ruled(hearsay.RulingRemove, casebook.Clock{})
+	file := casefile.Tell(facts(wrong, func(f *casebook.Facts) { f.Seeded.Clocks[0] = casebook.Clock{Ahead: time.Hour, OfQuorum: true} }))
+	at := slices.IndexFunc(file.Steps, func(s hearsay.Step) bool { return s.Kind == hearsay.EventCaseOpened.String() })
+	if at < 0 || !strings.Contains(file.Steps[at].Detail, "before the first ballot; by the clock of") {
+		t.Errorf("the case is told at %d of %+v", at, file.Steps)
 	}
 }

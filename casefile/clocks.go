@@ -46,10 +46,13 @@ func clockWords(c *casebook.Clock, teller string) string {
 	return hearsay.ClockWords(c.Ahead) + " that of " + teller
 }
 
-// ruledAt gives the time of a ruling, and how long ago that was, unless its clock is wrong.
+// ruledAt gives the time of a ruling, and how long ago that was, unless its clock or that of this node is wrong.
 func (s *seeded) ruledAt(r *hearsay.Ruling) string {
-	at := casebook.Moment(r.At)
-	if wrong := s.dated(r); wrong != "" {
+	at, wrong := casebook.Moment(r.At), s.dated(r)
+	if off := s.Seeded.ClockOff; off != 0 && wrong == "" {
+		wrong = fmt.Sprintf("the clock of %s, which tells this, is %s those of a quorum of seeds now", s.Teller.Name, hearsay.ClockWords(off))
+	}
+	if wrong != "" {
 		return fmt.Sprintf("%s (%s)", at.Format(time.RFC3339), wrong)
 	}
 	return s.sinceWords(at)

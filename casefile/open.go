@@ -81,18 +81,18 @@ func (s *story) deathSummary() (summary, nearest string) {
 	if e == nil {
 		return fmt.Sprintf("%s is dead since %s; that was before this node was in, and it has not seen the evidence.", m.Name, s.since()), ""
 	}
-	began := casebook.Moment(e.Suspected)
-	if seen := s.suspectedAt(casebook.Moment(e.Condemned)); !seen.IsZero() && seen.Before(began) {
-		began = seen // the node that condemned it was not the first to accuse it
+	took := casebook.Moment(e.Condemned).Sub(casebook.Moment(e.Suspected))
+	if seen := s.suspectedAt(m.Since); !seen.IsZero() { // the node that condemned it may not be the first to accuse it
+		took = max(took, m.Since.Sub(seen)) // each by one clock
 	}
 	returns := "It returns by itself if it lives."
 	if spent(m.Incarnation) {
 		returns = capital(spentWords)
 	}
 	summary = fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked %s; %s could not reach it either; %s. "+
-		"From the suspicion to the decision it took %s. %s",
+		"%s%s",
 		m.Name, s.since(), s.accuser(e), observersWords(e), s.againstWords(e), ruleWords(e),
-		casebook.Moment(e.Condemned).Sub(began).Round(time.Millisecond), returns)
+		tookWords(took), returns)
 	refuting := fmt.Sprintf(", or by refuting with an incarnation above %d", e.Incarnation)
 	if spent(e.Incarnation) {
 		refuting = ""
@@ -102,6 +102,14 @@ func (s *story) deathSummary() (summary, nearest string) {
 	}
 	return summary, fmt.Sprintf("It would be alive here, had it answered %s before %s (then fewer than %d would have been against it)%s.",
 		someOf(e.Against()-int(e.Needed)+1, e.Against(), s.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed, refuting)
+}
+
+// tookWords says how long it was from a suspicion to a death; "" if the evidence says nothing that can be.
+func tookWords(took time.Duration) string {
+	if took = took.Round(time.Millisecond); took <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("From the suspicion to the decision it took %s. ", took)
 }
 
 // openSuspectSummary tells how a case stands: which node accuses, and

@@ -160,7 +160,7 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 	if !opened && r.Kind == hearsay.RulingRemove && len(r.Ballots) > 0 {
 		steps = append(steps, hearsay.Step{
 			At: casebook.Moment(r.Ballots[0].At).Add(-time.Millisecond), Kind: hearsay.EventCaseOpened.String(), By: "the seeds",
-			Text: s.removalWords(r.Rule, r.Brought, r.Stay.Epoch, q, s.askedWords(r.Case)), Detail: caseWords(r.Case) + ", before the first ballot",
+			Text: s.removalWords(r.Rule, r.Brought, r.Stay.Epoch, q, s.askedWords(r.Case)), Detail: join(caseWords(r.Case)+", before the first ballot", s.byClock(&r.Ballots[0])),
 		})
 	}
 	for i := range r.Ballots {
@@ -188,17 +188,25 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 	return append(steps, step)
 }
 
-// askedWords says which node has brought a case without evidence: the log of the seeds names it, and no ruling does. A
-// node that an operator has asked brings it in its own name.
+// askedWords says which node has brought a case without evidence. The log of the seeds names it, and no ruling does. A
+// node that an operator has asked brings it in its own name; but any member may sign such a report, and a seed that
+// lies names any. So that an operator has asked is known at that node alone.
 func (s *seeded) askedWords(c hearsay.CaseID) string {
 	at := slices.IndexFunc(s.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventCaseOpened && e.Case == c })
 	switch {
 	case at < 0:
-		return "by an operator, or a node of an earlier program; which node was asked is not known here"
+		return "by a node that is not known here, as a ruling does not name it"
 	case s.Events[at].By.IsZero():
-		return "by a node of an earlier program, or in its words by hand"
+		return "by a node that the seeds' log does not name: one of an earlier program, or asked by way of a seed of an earlier version"
+	case s.Events[at].By == s.Teller.ID && s.operatorAsked(s.Events[at].Epoch):
+		return "by an operator at " + s.Teller.Name
 	}
-	return "by an operator at " + s.by(&s.Events[at])
+	return fmt.Sprintf("by %s, as the seeds' log says (an operator may have asked there)", s.by(&s.Events[at]))
+}
+
+// operatorAsked reports whether an operator has asked this node that the stay since an epoch be over.
+func (s *seeded) operatorAsked(epoch hearsay.Epoch) bool {
+	return slices.ContainsFunc(s.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventRemovalAsked && e.Epoch == epoch })
 }
 
 // removalWords says by which rule a removal is tried, and how many of which nodes must

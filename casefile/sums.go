@@ -81,7 +81,7 @@ func (s *seeded) removedSummary(r *casebook.Ruling) string {
 	case bar != nil:
 		s.tellsBar = true
 		return text + fmt.Sprintf("if it lives, it asks to be admitted again by itself, and is refused: it is barred since %s (%s).",
-			s.sinceWords(casebook.Moment(bar.At)), orNothing(bar.Why))
+			casebook.Moment(bar.At).Format(time.RFC3339), orNothing(bar.Why))
 	case spent(s.Member.Incarnation):
 		return text + spentWords
 	case s.Member.ID == s.Teller.ID:
@@ -113,43 +113,38 @@ func (s *seeded) broughtWords(r *casebook.Ruling) string {
 	return "Its observers could not reach it and that was reported; this node has only the hash of their statements, a seed has them. "
 }
 
-// operatorWords says that an operator had asked for a removal that came about by other means, and where; "" if none is
-// known to have.
+// operatorWords says that a removal that came about by other means had been asked for without evidence, and where; ""
+// if that is not known.
 func (s *seeded) operatorWords(r *casebook.Ruling) string {
+	if r.Rule == hearsay.RuleTrial {
+		return "" // that is told
+	}
+	if s.operatorAsked(r.Stay.Epoch) {
+		return fmt.Sprintf("An operator had asked for that at %s. ", s.Teller.Name)
+	}
 	for i := range s.Events {
 		e := &s.Events[i]
-		opened := e.Kind == hearsay.EventCaseOpened && e.Rule == hearsay.RuleTrial && !e.By.IsZero()
-		switch {
-		case r.Rule == hearsay.RuleTrial, e.Epoch != r.Stay.Epoch: // the first is told, and the second of another stay
-		case opened:
-			return fmt.Sprintf("An operator had asked for that at %s. ", s.by(e))
-		case e.Kind == hearsay.EventRemovalAsked:
-			return fmt.Sprintf("An operator had asked for that at %s. ", s.Teller.Name)
+		if e.Kind == hearsay.EventCaseOpened && e.Rule == hearsay.RuleTrial && e.Epoch == r.Stay.Epoch && !e.By.IsZero() {
+			return fmt.Sprintf("By the seeds' log %s had asked for that, too (an operator may have asked there). ", s.by(e))
 		}
 	}
 	return ""
 }
 
-// duration tells how long a removal took: from the first suspicion that this
-// node saw or, if it saw none, from the last accusation, which the evidence names.
-// A suspicion that nobody could decide may be older than that. It may have waited for a quorum of seeds.
+// duration tells how long a removal took: from the first suspicion that this node saw or, if it saw none, from the
+// last accusation, which the evidence names. A suspicion that nobody could decide may be older than that. It may have
+// waited for a quorum of seeds. "" if a clock is known to be wrong: two clocks do not tell it then.
 func (s *seeded) duration(r *casebook.Ruling) (text string) {
-	e, over := r.Brought, casebook.Moment(r.At)
-	began := s.suspectedAt(over)
-	switch {
-	case s.dated(r.Ruling) != "":
-		return "" // two clocks do not tell how long that took
-	case !began.IsZero():
-		if e != nil && casebook.Moment(e.Suspected).Before(began) {
-			began = casebook.Moment(e.Suspected)
-		}
-		text = fmt.Sprintf(". From the suspicion to the ruling it took %s", over.Sub(began).Round(time.Millisecond))
-	case e != nil:
-		began = casebook.Moment(e.Suspected)
-		text = fmt.Sprintf(". From the suspicion that was reported to the ruling it took %s", over.Sub(began))
-	default:
+	over := casebook.Moment(r.At)
+	began, which := s.suspectedAt(over), "the suspicion"
+	if e := r.Brought; began.IsZero() && e != nil {
+		began, which = casebook.Moment(e.Suspected), fmt.Sprintf("the suspicion that was reported, by the clock of %s,", s.name(e.Accuser))
+	}
+	took := over.Sub(began).Round(time.Millisecond)
+	if s.dated(r.Ruling) != "" || s.Seeded.ClockOff != 0 || began.IsZero() || took <= 0 {
 		return ""
 	}
+	text = fmt.Sprintf(". From %s to the ruling it took %s", which, took)
 	for _, back := range s.Seeded.Backs {
 		if back.After(began) && back.Before(over) {
 			return text + fmt.Sprintf("; %s hears a quorum of seeds since %s only, and without one nobody is removed", s.Teller.Name, exactly(back.UnixMilli()))
@@ -214,8 +209,8 @@ func (s *seeded) aliveSummary(r *casebook.Ruling) (summary, nearest string) {
 	}
 	for i := range slices.Backward(s.Events) {
 		e := &s.Events[i]
-		if r != nil && e.At.Before(casebook.Moment(r.At)) {
-			break // of an earlier stay
+		if beginsStay(e) {
+			break // what was before is of an earlier stay; by the dates of rulings nobody knows
 		}
 		switch e.Kind {
 		case hearsay.EventCleared:
@@ -227,6 +222,9 @@ func (s *seeded) aliveSummary(r *casebook.Ruling) (summary, nearest string) {
 		case hearsay.EventRefuted:
 			return fmt.Sprintf("%s It is this node. %s", summary, s.refutedWords(e)), nearest
 		case hearsay.EventCaseAborted:
+			if casebook.OfAdmission(e) || r != nil && e.Epoch != r.Epoch {
+				continue
+			}
 			return fmt.Sprintf("%s A case against it ended without a ruling: %s.", summary, e.Text),
 				fmt.Sprintf("It would have been removed, had %d of %d seeds found it unreachable before %s.", needed, seeds, exactly(e.At.UnixMilli()))
 		}
@@ -235,6 +233,11 @@ func (s *seeded) aliveSummary(r *casebook.Ruling) (summary, nearest string) {
 		return summary, nearest
 	}
 	return summary + " Nothing is held against it here.", nearest
+}
+
+// beginsStay reports whether a stay begins with an event, or the one before is over.
+func beginsStay(e *hearsay.Event) bool {
+	return e.Kind == hearsay.EventRuled || e.Kind == hearsay.EventMemberRemoved || e.Kind == hearsay.EventMemberLeft
 }
 
 // admissionSummary tells how a member came in, and how its stay before ended, if there was one.

@@ -122,6 +122,7 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 		Seats: s.authority.Seats(nil), Oldest: s.authority.Oldest(), Epoch: s.authority.Epoch(), Ready: a.Ready, Why: a.Why,
 		Since: g.seeded.quorumSince(), Backs: slices.Clone(g.rulings.backs), AtSeed: s.seat != nil, Leaves: g.roster.HasLeft(),
 	}
+	facts.ClockOff = s.clockOff(f.Now)
 	g.seeded.isSeed(id) // looks which nodes have the seats
 	facts.Seated = slices.Clone(s.sitting)
 	for slot, seed := range g.seeded.seeds() {
@@ -152,6 +153,15 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 		g.peerFacts(f, facts)
 	}
 	return facts
+}
+
+// clockOff is how far this node's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it
+// is not, as far as is known.
+func (s *Seeded) clockOff(now time.Time) time.Duration {
+	if s.seat != nil {
+		return s.seat.ClockOff()
+	}
+	return s.follower.ClockOff(now)
 }
 
 // clockOf tells how the clock of the seed in a slot differs, as it shows it now.

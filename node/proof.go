@@ -80,10 +80,10 @@ func (s *Seeded) stats(stats *hearsay.Stats) {
 			stats.Rivals = len(fork.Theirs)
 		}
 	}
-	switch {
-	case s.seat != nil:
-		stats.CasesOpen, stats.ClockOff = s.seat.Open(), s.seat.ClockOff().Seconds()
-	case s.follower != nil:
-		stats.ClockOff = s.follower.ClockOff(stats.At).Seconds()
+	if s.authority != nil {
+		stats.ClockOff = s.clockOff(stats.At).Seconds()
+	}
+	if s.seat != nil {
+		stats.CasesOpen = s.seat.Open()
 	}
 }
