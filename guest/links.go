@@ -19,7 +19,7 @@ import (
 // The limits on links to guests. All are guesses.
 const (
 	linksMost   = 256                     // guests that are linked, or have asked to be
-	waitingMost = 1 << 12                 // messages that wait for one guest, of which the oldest go
+	waitingMost = 256 << 10               // bytes of messages that wait for one guest, of which the oldest go
 	earlyMost   = 16                      // messages of one that asks, until it is in
 	linkers     = 2                       // of a guest's observers, that ask it for a link
 	linkEach    = 5 * time.Second         // between two requests for a link to one guest
@@ -59,6 +59,7 @@ type guestLink struct {
 	in      bool      // by the ledger
 	early   []*dialect.Gossip
 	waiting [][]byte // lines, the oldest first
+	bytes   int      // of these
 	sending bool     // by a goroutine
 }
 
@@ -299,15 +300,21 @@ func (l *Links) remember(text string) {
 
 // enqueue has a line sent to a guest. Its caller holds l.mu.
 func (l *Links) enqueue(addr netip.AddrPort, one *guestLink, line []byte) {
-	if len(one.waiting) >= waitingMost {
-		one.waiting = one.waiting[1:]
+	one.waiting, one.bytes = append(one.waiting, line), one.bytes+len(line)
+	for one.bytes > waitingMost {
+		one.next()
 		l.host.Drop(hearsay.DropQueueFull)
 	}
-	one.waiting = append(one.waiting, line)
 	if !one.sending && l.ctx.Err() == nil {
 		one.sending = true
 		l.wait.Go(func() { l.send(addr, one) })
 	}
+}
+
+// next lets go of the line that has waited longest.
+func (g *guestLink) next() {
+	g.bytes -= len(g.waiting[0])
+	g.waiting = g.waiting[1:]
 }
 
 // send sends what waits for a guest, one after the other, and again what does not get through, for as long as it has
@@ -331,7 +338,7 @@ func (l *Links) send(addr netip.AddrPort, one *guestLink) {
 		}
 		l.mu.Lock()
 		if len(one.waiting) > 0 && &one.waiting[0][0] == &line[0] { // else it had to make room
-			one.waiting = one.waiting[1:]
+			one.next()
 		}
 		l.mu.Unlock()
 	}

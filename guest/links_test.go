@@ -46,11 +46,12 @@ func TestLinksAreBounded(t *testing.T) {
 	}
 	one := l.all[guest]
 	one.sending = true // and stands still
-	for i := range 2 * waitingMost {
-		l.enqueue(guest, one, []byte{byte(i)})
+	const line, most = 1 << 10, waitingMost >> 10
+	for range 2 * most {
+		l.enqueue(guest, one, make([]byte, line))
 	}
-	if len(one.waiting) != waitingMost || drops != waitingMost {
-		t.Errorf("%d wait, %d were dropped", len(one.waiting), drops)
+	if len(one.waiting) != most || one.bytes != waitingMost || drops != most {
+		t.Errorf("%d wait, of %d bytes, and %d were dropped", len(one.waiting), one.bytes, drops)
 	}
 	for i := range 2 * ownTexts {
 		l.remember(addrOf(i).String())

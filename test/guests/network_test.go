@@ -45,6 +45,9 @@ type network struct {
 // newNetwork writes the configuration of a network with these seeds.
 func newNetwork(t *testing.T, seeds []string) *network {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs real processes, which no race detector sees")
+	}
 	w := &network{t: t, dir: t.TempDir(), config: strings.Join(seeds, "\n") + "\n"}
 	w.write("config.txt", w.config)
 	w.write("quickly.toml", quickly)

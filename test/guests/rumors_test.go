@@ -26,6 +26,9 @@ type mixed struct {
 
 func newMixed(t *testing.T, peers int) *mixed {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs real processes, which no race detector sees")
+	}
 	m := &mixed{t: t}
 	nodes := process.Up(t, t.TempDir(), 3, peers)
 	m.peers = nodes[:peers]
