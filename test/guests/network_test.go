@@ -3,6 +3,7 @@ package guests
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +18,11 @@ import (
 	"hearsay/test/standin"
 )
 
-func TestMain(m *testing.M) { process.Main(m, standin.Inside) }
+// TestMain has more tests run at once than there are processors: they wait most of the time.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // the command line, which is read later, counts
+	process.Main(m, standin.Inside)
+}
 
 const (
 	speed = "--speed=10"
