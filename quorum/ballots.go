@@ -177,12 +177,15 @@ func awayUntil(until time.Time) hearsay.Why {
 	return hearsay.Why{Reason: hearsay.ReasonAway, Until: until.UnixMilli()}
 }
 
-// newest is the newest incarnation of a member, as it is listed or as the log has it.
+// newest is the newest incarnation of a member, as it is listed, or else as the log has it. The log may have a newer
+// one, of a member that has moved and died before anybody heard it at its new address: nobody lists it with that.
 func (b *ballots) newest(m *ledger.Member) hearsay.Incarnation {
-	if b.seed.directory.Incarnation == nil {
-		return m.Claim.Incarnation
+	if b.seed.directory.Incarnation != nil {
+		if listed := b.seed.directory.Incarnation(m.Stay.ID); listed > 0 {
+			return listed
+		}
 	}
-	return max(m.Claim.Incarnation, b.seed.directory.Incarnation(m.Stay.ID))
+	return m.Claim.Incarnation
 }
 
 // signed is the newest incarnation that a member is known to have signed, also in a word of an

@@ -49,8 +49,9 @@ func TestStorms(t *testing.T) {
 // where a copy of a disk heard that a value is gone before the same under another number. At 8900896 three that had
 // moved met one that had left and was back among others, and it took nothing of what they said; at 9100504 a node lost
 // its datagrams while it was cut off, and was tried by datagram for ever; and at 8900429 and 8900674 the store moved
-// four times what lacked.
-var keptSeeds = []uint64{4, 172, 358, 847, 989, 8400268, 8500470, 8900031, 8900896, 9100504, 8900429, 8900674}
+// four times what lacked. At 9400250 and 9500638 seeds refused for 24 s what was said against a member that had moved
+// and died, as the log alone knew it by its new address.
+var keptSeeds = []uint64{4, 172, 358, 847, 989, 8400268, 8500470, 8900031, 8900896, 9100504, 8900429, 8900674, 9400250, 9500638}
 
 func TestKeptSeeds(t *testing.T) {
 	t.Parallel()
