@@ -129,12 +129,12 @@ type Indirect struct {
 	Since time.Time      `json:"since"`
 }
 
-// Lives is how many lives of one node's data directory are known as writers of the store. A member may have made them
-// up, and not the one whose they are said to be.
+// Lives is how many lives of one node's data directory are known as writers of the store: each life is a writer, which
+// the code calls an origin. A member may have made them up, and not the one whose they are said to be.
 type Lives struct {
 	ID    NodeID `json:"id,omitzero"` // zero: of nodes that are no members
 	Name  string `json:"name,omitempty"`
-	Lives int    `json:"lives"`
+	Count int    `json:"lives"`
 }
 
 // Narrow is a member to which no packet gets that is longer than some.

@@ -394,16 +394,20 @@ func (s *Stats) writersWords() string {
 	}
 	text := s.lasting(s.StoreRefuses, "the store takes no new writer since %s: ") +
 		fmt.Sprintf("%d are known here, and store.writers allows no more; what others write may be missing here", s.StoreWriters)
+	find := "find it and stop it"
+	if s.Epoch > 0 {
+		find = "find it, have it leave or removed, and bar it"
+	}
 	if len(s.StoreLives) == 0 {
-		return text + ": raise store.writers on all nodes"
+		return text + ". No name has many of these; a member may have made up a few in each: " + find + "; or raise store.writers on all nodes"
 	}
 	return text + ". Of these are " + first(len(s.StoreLives), func(i int) string {
 		l := &s.StoreLives[i]
 		if l.ID.IsZero() {
-			return fmt.Sprintf("%d of nodes that are no members", l.Lives)
+			return fmt.Sprintf("%d of nodes that are no members", l.Count)
 		}
-		return fmt.Sprintf("%d in the name of %s (id %s)", l.Lives, l.Name, l.ID.Short())
-	}) + ", which a member may have made up: find it, have it leave or removed, and bar it; or raise store.writers on all nodes"
+		return fmt.Sprintf("%d in the name of %s (id %s)", l.Count, l.Name, l.ID.Short())
+	}) + ", which a member may have made up: " + find + "; or raise store.writers on all nodes"
 }
 
 // TwinWords says of a node that another process has its identity.

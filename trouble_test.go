@@ -114,3 +114,29 @@ func TestTroublesThatAreSoAreTold(t *testing.T) {
 		}
 	}
 }
+
+// A store that takes no new writers may be full of made-up ones, also where no name has many; only seeds can bar.
+func TestWritersMayBeMadeUp(t *testing.T) {
+	many := []Lives{{ID: NodeID{1}, Name: "bob", Count: 900}}
+	for name, c := range map[string]struct {
+		stats Stats
+		says  string
+	}{
+		"a few in each name": {
+			Stats{StoreRefuses: 9, StoreWriters: 1024},
+			"a member may have made up a few in each: find it and stop it; or raise store.writers",
+		},
+		"many in one": {
+			Stats{StoreRefuses: 9, StoreWriters: 1024, StoreLives: many},
+			"900 in the name of bob (id 01000000), which a member may have made up: find it and stop it; or raise",
+		},
+		"with seeds": {
+			Stats{StoreRefuses: 9, StoreWriters: 1024, StoreLives: many, Epoch: 3},
+			"which a member may have made up: find it, have it leave or removed, and bar it; or raise",
+		},
+	} {
+		if text := strings.Join(c.stats.Troubles(), "; "); !strings.Contains(text, c.says) {
+			t.Errorf("%s: %q does not say %q", name, text, c.says)
+		}
+	}
+}

@@ -12,8 +12,8 @@ import (
 // the address that it tells others. A guess: others suspect it after some seconds.
 const moveEvery = 5 * time.Second
 
-// backEvery is how often a node looks whether the machine has an address again that it has lost: so much later that is
-// told to be over. A guess: a look costs some 50 µs.
+// backEvery is how often a node that has lost its address looks whether the machine has it again. The trouble ends so
+// much later than that at most. A guess: a look costs some 50 µs.
 const backEvery = 500 * time.Millisecond
 
 // moving is the address that a node tells others, where it is the node that chooses it.

@@ -120,6 +120,7 @@ type Seeded struct {
 	Open       *Case               // against it, likewise
 	Silence    *Silence            // of it to the teller's own probes, likewise
 	Heard      time.Time           // it is a seed, and when the teller heard it last by stream; zero: not in this life
+	Other      time.Time           // and Heard is zero: when something else has answered at its address last
 	Silent     *hearsay.SeedStatus // it is a seed that is silent, as that says; nil: it is none, or not known to be
 	Abstaining bool                // the teller cannot judge now, likewise
 	Untaken    *hearsay.Untaken    // the report of the member, or of another, that no seed takes from this peer

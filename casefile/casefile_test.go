@@ -153,6 +153,18 @@ func TestTell(t *testing.T) {
 			[]string{"n0, which tells this, takes no part itself: a quorum has given this seat to another life."},
 			"Of the seeds", nil,
 		},
+		"a seed that was never heard": {
+			facts(suspect, func(f *casebook.Facts) { f.Member.Role = hearsay.RoleSeed }),
+			"suspect",
+			[]string{"By stream (TCP) n0 has not heard it since n0 itself was started."},
+			"something else", nil,
+		},
+		"a seed at whose address something else answers": {
+			facts(suspect, func(f *casebook.Facts) { f.Member.Role, f.Seeded.Other = hearsay.RoleSeed, now.Add(-time.Second) }),
+			"suspect",
+			[]string{"By stream (TCP) something else has answered n0 at its address, last at 2025-06-01T11:59:59Z (1s ago): not the seed"},
+			"has not heard", nil,
+		},
 		"a seed that answers pings alone": {
 			facts(func(f *casebook.Facts) {
 				f.Member.Role, f.Seeded.Silent = hearsay.RoleSeed, &hearsay.SeedStatus{State: hearsay.StateAlive, Silent: now}

@@ -141,7 +141,10 @@ func (s *seeded) pauseWords() (text string) {
 		if heard := s.Seeded.Heard; !heard.IsZero() {
 			return text + fmt.Sprintf(" By stream (TCP) %s heard it last at %s.", me, s.sinceWords(heard))
 		}
-		return text + fmt.Sprintf(" By stream (TCP) %s has not heard it since its own start.", me)
+		if other := s.Seeded.Other; !other.IsZero() {
+			return text + fmt.Sprintf(" By stream (TCP) something else has answered %s at its address, last at %s: not the seed by the ledger here.", me, s.sinceWords(other))
+		}
+		return text + fmt.Sprintf(" By stream (TCP) %s has not heard it since %s itself was started.", me, me)
 	}
 	if s.Member.ID == s.Teller.ID {
 		return s.stoodStillWords()

@@ -80,7 +80,7 @@ func TestAnswerOfAnotherIsNotHeardOfASeed(t *testing.T) {
 	w := followed(t, 26, 2)
 	f := w.newFollower()
 	w.Run(10 * time.Second)
-	if f.HeardAt(2).IsZero() || !f.Met(2) {
+	if at, other := f.HeardAt(2); at.IsZero() || !f.Met(2) || !other.IsZero() {
 		t.Fatal("the seed is not heard: the test shows nothing")
 	}
 	w.Crash(w.Machines[2])
@@ -93,7 +93,7 @@ func TestAnswerOfAnotherIsNotHeardOfASeed(t *testing.T) {
 	if f.stats.Drops[hearsay.DropStranger] != before+1 {
 		t.Fatal("the answer was not looked at: the test shows nothing")
 	}
-	if at := f.HeardAt(2); !at.IsZero() || f.Met(2) {
-		t.Errorf("the seed was heard at %v, and it was another", at)
+	if at, other := f.HeardAt(2); !at.IsZero() || !other.Equal(w.Now) || f.Met(2) {
+		t.Errorf("the seed was heard at %v, and it was another, at %v (now it is %v)", at, other, w.Now)
 	}
 }

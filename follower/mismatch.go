@@ -148,13 +148,14 @@ func (f *Follower) Met(slot int) bool {
 	return m.own && !m.aside && !m.mute && (m.founded || f.chain.Heads[slot].Epoch > 0)
 }
 
-// HeardAt is when the seed of a slot has last answered from its configured address; zero: it has not, or another has
-// answered there since.
-func (f *Follower) HeardAt(slot int) time.Time {
-	if m := &f.seats.met[slot]; m.own {
-		return m.at
+// HeardAt is when the seed of a slot has last answered from its configured address. If something else has answered
+// there since, that is zero, and other is when that did last; both are zero if nothing has.
+func (f *Follower) HeardAt(slot int) (seed, other time.Time) {
+	m := &f.seats.met[slot]
+	if m.own {
+		return m.at, other
 	}
-	return time.Time{}
+	return seed, m.at
 }
 
 // Founded reports whether a seed has said that the network is founded, or is being.

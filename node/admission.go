@@ -31,7 +31,8 @@ func (s *Seeded) Answers() (answers []casebook.Answer) {
 	seats := s.authority.Seats(nil)
 	for slot, a := range s.petitions.Answers() {
 		answer := casebook.Answer{Addr: s.seeds()[slot].Addr, At: a.At, Since: a.Since, Code: a.Code, Text: a.Text, Reason: a.Reason}
-		if unreached := a.Code == 0 || a.Code == hearsay.OutcomeLost; unreached && s.follower.HeardAt(slot).After(a.At) {
+		heard, _ := s.follower.HeardAt(slot)
+		if unreached := a.Code == 0 || a.Code == hearsay.OutcomeLost; unreached && heard.After(a.At) {
 			answer = casebook.Answer{Addr: answer.Addr}
 		}
 		if slot < len(seats) && !seats[slot].Key.IsZero() {

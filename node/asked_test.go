@@ -80,6 +80,42 @@ func TestWhyTellsThatAnOperatorAsked(t *testing.T) {
 	}
 }
 
+// Of operators that ask for several removals at once each question is told once, however long it takes a peer to
+// answer, and what is kept of them is bounded.
+func TestQuestionsOfOperatorsAreToldOnce(t *testing.T) {
+	w := newSeededNetwork(t, 2)
+	w.run(6 * time.Second)
+	n := w.nodes[testSeeds]
+	ask := func(who, epoch byte) (told int) {
+		out := n.Ask(w.now, addr(100), hearsay.Stay{ID: hearsay.NodeID{who}, Epoch: hearsay.Epoch(epoch)}, node.AskedByOperator)
+		for _, e := range out.Events {
+			if e.Kind == hearsay.EventRemovalAsked {
+				told++
+			}
+		}
+		w.carry(testSeeds, out)
+		return told
+	}
+	told := 0
+	for range 3 { // a peer takes 30 s to ask 15 silent seeds
+		told += ask(201, 1) + ask(202, 1)
+		w.run(30 * time.Second)
+	}
+	if told != 2 {
+		t.Errorf("two questions are told %d times", told)
+	}
+	w.run(time.Minute)
+	if told = ask(201, 1) + ask(202, 1) + ask(202, 2); told != 3 {
+		t.Errorf("of three that are new, or were long ago, %d are told", told)
+	}
+	for other := range byte(200) {
+		ask(other, 1)
+	}
+	if told = ask(201, 1); told != 1 {
+		t.Error("more than some questions are kept")
+	}
+}
+
 // An operator may ask a peer, which asks a seed in its own name.
 func TestWhyTellsThatAnOperatorAskedAPeer(t *testing.T) {
 	w := newSeededNetwork(t, 3)

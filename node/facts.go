@@ -128,7 +128,7 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 	for slot, seed := range g.seeded.seeds() {
 		facts.Seeds, facts.Clocks = append(facts.Seeds, seed.Addr), append(facts.Clocks, s.clockOf(f.Now, slot))
 		if status := &a.Seeds[slot]; status.ID == id {
-			facts.Heard = s.heardAt(slot)
+			facts.Heard, facts.Other = s.heardAt(slot)
 			if !status.Silent.IsZero() {
 				facts.Silent = status
 			}
@@ -174,10 +174,11 @@ func (s *Seeded) clockOf(now time.Time, slot int) (c casebook.Clock) {
 	return c
 }
 
-// heardAt is when this node heard the seed in a slot last by stream; zero: not in this life.
-func (s *Seeded) heardAt(slot int) time.Time {
+// heardAt is when this node heard the seed in a slot last by stream; zero: not in this life, or something else has
+// answered a peer there since, last then.
+func (s *Seeded) heardAt(slot int) (seed, other time.Time) {
 	if s.seat != nil {
-		return s.seat.HeardAt(slot)
+		return s.seat.HeardAt(slot), other
 	}
 	return s.follower.HeardAt(slot)
 }

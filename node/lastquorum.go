@@ -91,8 +91,10 @@ func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since 
 	default:
 		return time.Time{}, 0 // that it does not answer this peer may be the way between the two
 	}
-	if s.follower != nil && s.follower.HeardAt(slot).After(since) {
-		return time.Time{}, 0
+	if s.follower != nil {
+		if heard, _ := s.follower.HeardAt(slot); heard.After(since) {
+			return time.Time{}, 0
+		}
 	}
 	return since, least
 }
@@ -105,7 +107,7 @@ func (s *Seeded) othersAnswer(now, since time.Time) bool {
 	}
 	answered, needed := 0, hearsay.QuorumOf(len(s.seeds()))
 	for slot := range s.seeds() {
-		if s.follower.Met(slot) && s.follower.HeardAt(slot).After(since) {
+		if heard, _ := s.follower.HeardAt(slot); s.follower.Met(slot) && heard.After(since) {
 			answered++
 		}
 	}

@@ -58,13 +58,10 @@ type Seeded struct {
 	quorumGone time.Time           // since when this peer hears no quorum of seeds; zero: it does
 	quorumLost bool                // this peer has told that it hears none
 	spare      spare
-	earlyTill  time.Time     // until then what is not heard is no trouble: see earlyFor
-	ended      hearsay.Epoch // by which the last stay of this peer was over; 0: none is, in this life
-	operator   struct {      // what an operator has asked here last
-		stay hearsay.Stay
-		at   time.Time
-	}
-	began time.Time // of this life
+	earlyTill  time.Time      // until then what is not heard is no trouble: see earlyFor
+	ended      hearsay.Epoch  // by which the last stay of this peer was over; 0: none is, in this life
+	operator   []removalAsked // by operators here, lately, the longest ago first
+	began      time.Time      // of this life
 }
 
 // earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it
@@ -278,16 +275,32 @@ const (
 	AskedByGuest          // or by anything else that speaks an earlier program's lines
 )
 
-// askedAgain is how long an operator's question counts as the same one: a command asks again while it waits. A guess.
-const askedAgain = 10 * time.Second
+// What operators ask here.
+const (
+	// How long a question counts as the same one, as a command asks again while it waits. A guess: a peer asks each of
+	// hearsay.MaxSeeds silent seeds for two seconds before it answers.
+	askedAgain = time.Minute
+	maxAsked   = 16 // questions that are told apart; the one that was asked the longest ago makes room
+)
+
+// removalAsked is a removal for which an operator has asked, and when last.
+type removalAsked struct {
+	stay hearsay.Stay
+	at   time.Time
+}
 
 // noteOperator tells once that an operator has asked here for a removal.
 func (s *Seeded) noteOperator(now time.Time, stay hearsay.Stay, out *core.Effects) {
-	last := &s.operator
-	if same := last.stay == stay && now.Sub(last.at) < askedAgain; !same {
+	s.operator = slices.DeleteFunc(s.operator, func(r removalAsked) bool { return now.Sub(r.at) >= askedAgain })
+	if at := slices.IndexFunc(s.operator, func(r removalAsked) bool { return r.stay == stay }); at >= 0 {
+		s.operator = slices.Delete(s.operator, at, at+1)
+	} else {
 		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventRemovalAsked, Subject: stay.ID, Epoch: stay.Epoch})
 	}
-	last.stay, last.at = stay, now
+	if len(s.operator) >= maxAsked {
+		s.operator = slices.Delete(s.operator, 0, 1)
+	}
+	s.operator = append(s.operator, removalAsked{stay, now})
 }
 
 // Ask asks the seeds that a stay be over, without evidence. What comes of it is an Outcome that goes by stream to the

@@ -84,8 +84,8 @@ func (g *Gossip) measureStore(stats *hearsay.Stats) {
 	}
 }
 
-// livesMany is of how many lives a node's are told where new writers are refused: a data directory begins another when
-// it was set back, and then seldom. A guess.
+// livesMany is how many lives in the store a node has at least to be named where new writers are refused. A data
+// directory begins another life when it was set back, and that is seldom. A guess.
 const livesMany = 16
 
 // manyLives gives the nodes with the most lives in the store, the most first; those of no member count as one node.
@@ -95,17 +95,17 @@ func (g *Gossip) manyLives(r *kv.Replica) (many []hearsay.Lives) {
 	for _, m := range g.roster.All(nil) {
 		id := kv.WriterOf(m.ID)
 		if n := lives[id]; n >= livesMany {
-			many = append(many, hearsay.Lives{ID: m.ID, Name: m.Name, Lives: n})
+			many = append(many, hearsay.Lives{ID: m.ID, Name: m.Name, Count: n})
 		}
 		delete(lives, id)
 	}
 	for _, n := range lives { // order does not matter: it is a sum
-		strangers.Lives += n
+		strangers.Count += n
 	}
-	if strangers.Lives >= livesMany {
+	if strangers.Count >= livesMany {
 		many = append(many, strangers)
 	}
-	slices.SortFunc(many, func(a, b hearsay.Lives) int { return cmp.Or(b.Lives-a.Lives, a.ID.Compare(b.ID)) })
+	slices.SortFunc(many, func(a, b hearsay.Lives) int { return cmp.Or(b.Count-a.Count, a.ID.Compare(b.ID)) })
 	return many
 }
 

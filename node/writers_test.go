@@ -36,7 +36,7 @@ func TestMadeUpWritersAreNamed(t *testing.T) {
 	invent(liar.ID, 1024)
 	w.run(time.Second)
 	s := n.Stats()
-	if len(s.StoreLives) != 2 || s.StoreLives[0].Name != "n1" || s.StoreLives[1] != (hearsay.Lives{Lives: 100}) {
+	if len(s.StoreLives) != 2 || s.StoreLives[0].Name != "n1" || s.StoreLives[1] != (hearsay.Lives{Count: 100}) {
 		t.Errorf("whose lives are known: %v", s.StoreLives)
 	}
 	contains(t, "the trouble", strings.Join(s.Troubles(), "; "),

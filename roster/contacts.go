@@ -17,7 +17,11 @@ const (
 	joinAtOnce  = 4                // contacts asked for their roster at a time
 	askedAtOnce = 64               // contacts whose answer is awaited
 	answerTime  = 10 * time.Second // after which an answer is no longer expected
-	streamEach  = 8                // one try of so many at a contact goes by stream, for where no datagrams get. A guess
+
+	// One try of so many at a contact goes by stream: so long it takes to meet a node again to which no datagrams get.
+	// With 1,000 gone contacts, of which four are tried each second, that is up to 33 min; of the 16 proven ones, of
+	// which one is tried in two seconds, up to 4 min. A guess.
+	streamEach = 8
 )
 
 // asked is a contact whose answer is awaited.

@@ -67,7 +67,7 @@ func samples() map[string]sample {
 		"streams-in":  shows(hearsay.Stats{NoStreamsIn: []hearsay.Indirect{bob}}),
 		"indirect":    shows(hearsay.Stats{Indirect: []hearsay.Indirect{bob}}),
 		"untaken":     shows(hearsay.Stats{Untaken: []hearsay.Untaken{{Name: "bob", Seed: bob.Addr}}}),
-		"writers":     shows(hearsay.Stats{StoreRefuses: 9, StoreWriters: 1024, StoreLives: []hearsay.Lives{{ID: hearsay.NodeID{1}, Name: "bob", Lives: 900}}}),
+		"writers":     shows(hearsay.Stats{StoreRefuses: 9, StoreWriters: 1024, StoreLives: []hearsay.Lives{{ID: hearsay.NodeID{1}, Name: "bob", Count: 900}}}),
 		"copied":      shows(hearsay.Stats{Copied: 2}),
 		"overwritten": shows(hearsay.Stats{Overwritten: 2}),
 		"twin":        shows(hearsay.Stats{Twin: bob.Addr}),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	reflectShort = 5 * time.Second // besides others: the members are looked for in the first seconds
 	reflectMost  = 3               // bytes for each
 	reflectPeers = 8
+	// Streams that each node opens to the bystander at most: an address that was only named is pinged once a second,
+	// one time in three by stream, and a contact once in two seconds, one time in eight.
+	reflectStreams = int(reflectFor/time.Second) / 3
 )
 
 // TestReflection tells the nodes of an open network of members at an address
@@ -34,6 +38,10 @@ func TestReflection(t *testing.T) {
 	}
 	defer sink.Close()
 	at := sink.LocalAddr().(*net.UDPAddr).AddrPort()
+	streams := func() int { return 0 }
+	if whole() {
+		streams = countStreams(t, at)
+	}
 	stranger, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -72,11 +80,45 @@ func TestReflection(t *testing.T) {
 		came, packets = came+n, packets+1
 	}
 	t.Logf("%d bytes about %d made-up members: %d bytes in %d packets came to the bystander in %v", sent, made, came, packets, listens)
+	if opened := streams(); whole() {
+		t.Logf("%d streams were opened to the bystander by %d nodes", opened, reflectPeers)
+		if opened == 0 || opened > reflectStreams*reflectPeers {
+			t.Errorf("%d streams were opened to the bystander, want some, and at most %d", opened, reflectStreams*reflectPeers)
+		}
+	}
 	if packets == 0 {
 		t.Error("nothing came: nobody has looked whether the members are there")
 	}
 	if came > reflectMost*sent {
 		t.Errorf("%.1f bytes came for each, want at most %d", float64(came)/float64(sent), reflectMost)
+	}
+}
+
+// countStreams takes the streams to an address, and closes each. What it gives ends that, and counts them.
+func countStreams(t *testing.T, at netip.AddrPort) func() int {
+	t.Helper()
+	sink, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make(chan int, 1)
+	go func() {
+		opened := 0
+		for {
+			stream, err := sink.Accept()
+			if err != nil {
+				break // the listener is closed
+			}
+			stream.Close() // one that stays open is used again
+			opened++
+		}
+		count <- opened
+	}()
+	closed := sync.OnceFunc(func() { sink.Close() })
+	t.Cleanup(closed)
+	return func() int {
+		closed()
+		return <-count
 	}
 }
 
