@@ -67,12 +67,12 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 	}
 }
 
-// datesAreTold looks what a seed and a peer say of the dates of rulings: of those that are by the clock of s2, which is
-// wrong.
+// datesAreTold looks what a seed, a peer and s2 say of the dates of rulings: of those that are by the clock of s2,
+// which is wrong, and at s2 of all others, too.
 func datesAreTold(t *testing.T, w *World) {
 	t.Helper()
-	wrong := 0
-	for _, teller := range []int{0, 6} {
+	wrong, own := 0, 0
+	for _, teller := range []int{0, 6, 7} {
 		n := w.machines[teller].node
 		for _, r := range n.Seeded().Ledger(0, 10) {
 			facts, err := n.Facts(w.timeOf(&w.machines[teller]), r.Stay.ID.String())
@@ -87,10 +87,17 @@ func datesAreTold(t *testing.T, w *World) {
 			if says := strings.Contains(file.Summary, "(by the clock of s2, which is 3 days "); says != is {
 				t.Errorf("%s says of epoch %d, whose date is wrong: %v: %s", w.machines[teller].name, r.Epoch, is, file.Summary)
 			}
+			says := strings.Contains(file.Summary, "(the clock of s2, which tells this, is 3 days ")
+			if says != (teller == 7 && !is) || says && strings.Contains(file.Summary, "it took") {
+				t.Errorf("%s, of epoch %d: %s", w.machines[teller].name, r.Epoch, file.Summary)
+			}
+			if says {
+				own++
+			}
 		}
 	}
-	if wrong == 0 {
-		t.Error("s2 has decided nothing: this shows nothing")
+	if wrong == 0 || own == 0 {
+		t.Errorf("s2 has decided nothing (%d), or all (%d): this shows nothing", wrong, own)
 	}
 }
 
