@@ -32,7 +32,7 @@ func plainRequests() []Request {
 		&Commit{Matter: Registration},
 		&PeerList{},
 		&Hello{Peer: netip.MustParseAddrPort("10.0.0.1:6001"), Degree: 3},
-		&Gossip{Text: "1700000000:10.0.0.1:7", Number: 7, Sender: netip.MustParseAddrPort("10.0.0.2:6002")},
+		&Gossip{Text: "1700000000:10.0.0.1:7", Sender: netip.MustParseAddrPort("10.0.0.2:6002")},
 		&Suspect{Peer: peerA, Requester: peerB},
 		&DeadReport{Peer: peerA},
 		&Vote{Matter: Death, Proposal: "dead:10.0.0.1:6001", Peer: peerA},

@@ -322,7 +322,7 @@ func (r *HelloAck) reply(o *object) {
 type Gossip struct {
 	Text   string
 	Origin netip.AddrPort // ours: the peer that has said it; the older programs say its IP only. Not valid: was not said
-	Number int64          // that it gave the message; 0: was not said
+	Number int64          // that it gave the message; not read, as the text has it
 	Sender netip.AddrPort // not valid: was not said
 }
 
@@ -333,8 +333,7 @@ func (*Gossip) Work() Work { return Walk }
 func readGossip(f *fields) (Request, Reply) {
 	f.ip("origin_ip", optional)
 	g := &Gossip{
-		Text: f.anyText("message", optional), Number: f.integer("msg_no", optional, 0, math.MaxInt64),
-		Origin: f.address(originKey, optional), Sender: f.address("sender", optional),
+		Text: f.anyText("message", optional), Origin: f.address(originKey, optional), Sender: f.address("sender", optional),
 	}
 	if g.Text == "" {
 		return nil, &GossipAck{Reason: "empty_message"}

@@ -28,6 +28,13 @@ const (
 	textMost    = 2 << 10                 // bytes of a message that guests are told as it is
 	backlogMost = 1 << 10                 // messages that a guest is told which were said before it was linked
 	ownTexts    = 1 << 12                 // texts of our own that are known when guests bring them back
+	triesMost   = 5                       // to send one message: a guest may fail at one, and take the next
+	strangers   = 8                       // of one IP address, that are not in
+	relayWait   = time.Second             // until what is passed on without its origin is taken: it may be on its way
+	relaysMost  = 1 << 10                 // of these at a time
+	sayEach     = time.Second / 50        // between two messages of one guest: it passes on what all others say
+	sayBurst    = 10 * time.Second        // of these at once
+	backlogEach = 10 * time.Second        // between two times that one is told what was said before: it was started again
 )
 
 // Links are a peer's links to guests: what is said goes both ways over them. A guest asks for some itself, once; so two
@@ -42,6 +49,7 @@ type Links struct {
 	texts map[string]struct{} // that are ours
 	order []string            // of these, the oldest first
 	from  netip.AddrPort      // the guest whose message is being taken
+	waits int                 // messages that wait for what may be on its way
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -55,6 +63,8 @@ type Links struct {
 type guestLink struct {
 	since   time.Time // it is known
 	linked  bool      // either end has asked for it
+	told    time.Time // what was said before
+	paid    time.Time // until then what it said is paid for: see sayEach
 	asked   time.Time // when this node did last
 	in      bool      // by the ledger
 	early   []*dialect.Gossip
@@ -84,18 +94,31 @@ func (l *Links) Close() {
 // holds l.mu.
 func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	if one := l.all[addr]; one != nil {
+		one.in = one.in || l.isGuest(addr)
 		return one
 	}
-	if len(l.all) >= linksMost {
-		var oldest netip.AddrPort
-		for other, one := range l.all { // times differ, or it does not matter which
-			if !one.in && (!oldest.IsValid() || one.since.Before(l.all[oldest].since)) {
-				oldest = other
+	var oldest, neighbor netip.AddrPort // that are not in, of all and of its IP address
+	neighbors := 0
+	for other, one := range l.all { // times differ, or it does not matter which
+		if one.in {
+			continue
+		}
+		if !oldest.IsValid() || one.since.Before(l.all[oldest].since) {
+			oldest = other
+		}
+		if other.Addr() == addr.Addr() {
+			if neighbors++; !neighbor.IsValid() || one.since.Before(l.all[neighbor].since) {
+				neighbor = other
 			}
 		}
-		if !oldest.IsValid() {
-			return nil
-		}
+	}
+	switch {
+	case neighbors >= strangers:
+		delete(l.all, neighbor)
+	case len(l.all) < linksMost:
+	case !oldest.IsValid():
+		return nil
+	default:
 		delete(l.all, oldest)
 	}
 	one := &guestLink{since: now, in: l.isGuest(addr)}
@@ -131,9 +154,12 @@ func (l *Links) count() (n int) {
 func (l *Links) link(now time.Time, addr netip.AddrPort) {
 	l.mu.Lock()
 	one := l.at(addr, now)
-	begins := one != nil && one.in && !one.linked
+	begins := false
 	if one != nil {
 		one.linked = true
+		if begins = one.in && now.Sub(one.told) >= backlogEach; begins {
+			one.told = now
+		}
 	}
 	l.mu.Unlock()
 	if begins {
@@ -154,19 +180,57 @@ func (l *Links) gossip(now time.Time, r *dialect.Gossip, from netip.AddrPort) di
 			return &dialect.GossipAck{Accepted: true}
 		}
 		return &dialect.GossipAck{Reason: "its sender is no member"}
+	case !l.pays(now, r.Sender):
+		return &dialect.GossipAck{Reason: "it says too much; try again"}
 	}
 	return l.take(now, r)
 }
 
-// take tells everybody what a guest has said, or passes on.
-func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
-	guest := hearsay.AnyGuest
-	switch m, in := l.host.Node.Addresses().MemberAt(r.Origin); {
-	case l.isOurs(r.Text), in && !m.Claim.Card.Key.IsZero():
-		return &dialect.GossipAck{Accepted: true, Duplicate: true}
-	case in:
-		guest = m.Stay.ID
+// pays reports whether a guest may say one more.
+func (l *Links) pays(now time.Time, addr netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.at(addr, now)
+	if one == nil {
+		return true // one of many, of which each says little
 	}
+	if earliest := now.Add(-sayBurst); one.paid.Before(earliest) {
+		one.paid = earliest
+	}
+	if one.paid.After(now) {
+		l.host.Drop(hearsay.DropRate)
+		return false
+	}
+	one.paid = one.paid.Add(sayEach)
+	return true
+}
+
+// take tells everybody what a guest has said, or passes on. Its origin is believed where that is the sender, or a node
+// of ours; of others any may be named, and their words would be taken for theirs. What has none waits, as it may be of
+// ours, or be heard from its origin.
+func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
+	if r.Origin == r.Sender {
+		return l.say(now, r, core.GuestID(l.host.Network, r.Sender))
+	}
+	m, in := l.host.Node.Addresses().MemberAt(r.Origin)
+	if l.isOurs(r.Text) || in && !m.Claim.Card.Key.IsZero() {
+		return &dialect.GossipAck{Accepted: true, Duplicate: true}
+	}
+	if l.waits >= relaysMost {
+		return l.say(now, r, hearsay.AnyGuest)
+	}
+	l.waits++
+	time.AfterFunc(relayWait, func() {
+		l.host.Do(r.Sender.Addr(), func(now time.Time) {
+			if l.waits--; !l.isOurs(r.Text) {
+				l.say(now, r, hearsay.AnyGuest)
+			}
+		})
+	})
+	return &dialect.GossipAck{Accepted: true}
+}
+
+func (l *Links) say(now time.Time, r *dialect.Gossip, guest hearsay.NodeID) dialect.Reply {
 	l.from = r.Sender
 	id, fx, err := l.host.Node.Say(now, guest, []byte(r.Text))
 	l.host.CarryOut(fx)
@@ -214,7 +278,7 @@ func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
 	}
 	one.in = true
 	early, begins := one.early, one.linked
-	one.early = nil
+	one.early, one.told = nil, now
 	l.mu.Unlock()
 	if begins {
 		l.tellBacklog(addr)
@@ -317,10 +381,9 @@ func (g *guestLink) next() {
 	g.waiting = g.waiting[1:]
 }
 
-// send sends what waits for a guest, one after the other, and again what does not get through, for as long as it has
-// its link.
+// send sends what waits for a guest, one after the other, and again what does not get through, some times.
 func (l *Links) send(addr netip.AddrPort, one *guestLink) {
-	for {
+	for tries := 1; ; tries++ {
 		l.mu.Lock()
 		if len(one.waiting) == 0 || l.all[addr] != one || l.ctx.Err() != nil {
 			one.sending = false
@@ -329,13 +392,18 @@ func (l *Links) send(addr netip.AddrPort, one *guestLink) {
 		}
 		line := one.waiting[0]
 		l.mu.Unlock()
-		if l.exchange(addr, line) != nil {
+		failed := l.exchange(addr, line) != nil
+		if failed && tries < triesMost {
 			select {
 			case <-time.After(tellAgain):
 			case <-l.ctx.Done():
 			}
 			continue
 		}
+		if failed {
+			l.host.Drop(hearsay.DropSlow)
+		}
+		tries = 0
 		l.mu.Lock()
 		if len(one.waiting) > 0 && &one.waiting[0][0] == &line[0] { // else it had to make room
 			one.next()

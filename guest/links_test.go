@@ -41,6 +41,30 @@ func TestLinksAreBounded(t *testing.T) {
 	if len(l.all) != linksMost || early > linksMost*earlyMost || l.all[guest] == nil {
 		t.Errorf("%d links, %d messages, the guest's %v", len(l.all), early, l.all[guest])
 	}
+	for port := range uint16(10 * strangers) { // of one host, whose ports are others' words
+		now = now.Add(time.Millisecond)
+		one := netip.AddrPortFrom(addrOf(1<<19).Addr(), 1+port)
+		l.gossip(now, &dialect.Gossip{Text: "tea", Sender: one}, one)
+	}
+	neighbors := 0
+	for addr := range l.all {
+		if addr.Addr() == addrOf(1<<19).Addr() {
+			neighbors++
+		}
+	}
+	if neighbors != strangers {
+		t.Errorf("%d that are not in are known of one address", neighbors)
+	}
+	said := 0
+	for range 2 * int(sayBurst/sayEach) {
+		if l.pays(now, guest) {
+			said++
+		}
+	}
+	if said != int(sayBurst/sayEach)+1 {
+		t.Errorf("a guest may say %d messages at once", said)
+	}
+	drops = 0
 	if ack := l.gossip(now, &dialect.Gossip{Text: "tea", Sender: guest}, addrOf(7)).(*dialect.GossipAck); ack.Accepted {
 		t.Error("a message is taken from elsewhere than its sender")
 	}

@@ -53,6 +53,17 @@ func TestGuestsAreHeardOnce(t *testing.T) {
 	}
 }
 
+// A rumor in the name of one that is no guest is refused: who speaks as we do says its own.
+func TestMadeUpGuestIsRefused(t *testing.T) {
+	w := newNetwork(t, 2, DefaultConfig())
+	w.link(0, 1)
+	w.step(w.nodes[0], func() { w.nodes[0].Say(w.now, nodeID(1), []byte("tea")) })
+	w.run(time.Second)
+	if names := w.nodes[1].Names(10); len(names) > 0 || w.nodes[1].stats.Drops[hearsay.DropStranger] == 0 {
+		t.Errorf("it holds %v", names)
+	}
+}
+
 // What is remembered of guests is bounded as what is held is, and goes with it.
 func TestGuestsAreForgotten(t *testing.T) {
 	cfg := DefaultConfig()

@@ -139,6 +139,8 @@ func (in *intake) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Dro
 	switch {
 	case !in.directory.Known(rumor.Origin()):
 		return hearsay.DropStranger, false
+	case !rumor.Guest.IsZero() && rumor.Guest != hearsay.AnyGuest && (in.directory.Guest == nil || !in.directory.Guest(rumor.Guest)):
+		return hearsay.DropStranger, false
 	case hearsay.CheckRumorData(rumor.Data) != nil:
 		return hearsay.DropOversized, false
 	case id.Counter < 1 || id.Counter > maxNumber:

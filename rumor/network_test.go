@@ -96,6 +96,7 @@ func (w *network) start(i int) {
 			j, ok := index[id]
 			return nodeAddr(j), ok && id != n.id
 		},
+		Guest: func(id hearsay.NodeID) bool { return id == nodeID(101) || id == nodeID(102) },
 		Known: func(id hearsay.NodeID) bool {
 			j, ok := index[id]
 			return ok && (w.hidden == nil || !w.hidden(i, j))

@@ -25,6 +25,9 @@ type Directory struct {
 	// Known reports whether a node is a member in any state. This node is.
 	Known func(hearsay.NodeID) bool
 
+	// Guest reports whether a member speaks only an earlier program's protocol; nil: none does.
+	Guest func(hearsay.NodeID) bool
+
 	// Trusted reports whether a node is a living member and no suspect.
 	Trusted func(hearsay.NodeID) bool
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hearsay/test/process"
 	"hearsay/test/standin"
@@ -151,5 +152,52 @@ func TestRumorsGoBothWays(t *testing.T) {
 	}
 	if !slices.ContainsFunc(m.rumors(m.peers[0]), func(r heard) bool { return r.Guest != "" }) {
 		t.Error("no rumor names its guest")
+	}
+}
+
+// Old peers pass on what ours say, without the name of the one that has said it: it is heard once all the same.
+func TestRelaysOfOursAreHeardOnce(t *testing.T) {
+	t.Parallel()
+	m := newMixed(t, 3)
+	m.add(3, "--faults")
+	process.Until(t, "all are linked", soon, func() string {
+		for _, g := range m.guests {
+			if len(g.State(t).Neighbors) < 2 {
+				return g.Addr + " has too few neighbors"
+			}
+		}
+		return ""
+	})
+	want := make(map[string]bool)
+	for i := range 15 {
+		text := fmt.Sprintf("tea at %d", i)
+		m.say(m.peers[i%len(m.peers)], text)
+		want[text] = true
+	}
+	process.Until(t, "the guests have heard all, and passed it on", soon, func() string {
+		for _, g := range m.guests {
+			heard := 0
+			for _, r := range g.State(t).Rumors {
+				if want[r.Text] {
+					heard++
+				}
+			}
+			if heard < len(want) {
+				return fmt.Sprintf("%s has heard %d", g.Addr, heard)
+			}
+		}
+		return ""
+	})
+	process.Pause(2 * time.Second) // what they pass on waits for a second here
+	for _, n := range m.peers {
+		times := make(map[string]int)
+		for _, r := range m.rumors(n) {
+			times[r.Text]++
+		}
+		for text := range want {
+			if times[text] != 1 {
+				t.Errorf("%s has %q %d times", n.Name, text, times[text])
+			}
+		}
 	}
 }
