@@ -346,10 +346,14 @@ const originKey = "origin"
 
 func (r *Gossip) write(o *object) {
 	o.text("message", r.Text)
-	if r.Origin.IsValid() {
-		o.text("origin_ip", r.Origin.Addr().String())
-		o.address(originKey, r.Origin)
+	ip := r.Origin.Addr()
+	if !ip.IsValid() {
+		if ip = OriginIn(r.Text); !ip.IsValid() {
+			ip = r.Sender.Addr()
+		}
 	}
+	o.text("origin_ip", ip.String())
+	o.address(originKey, r.Origin)
 	o.integer("msg_no", r.Number)
 	o.address("sender", r.Sender)
 }

@@ -84,14 +84,20 @@ func Text(at time.Time, origin netip.Addr, number int64) string {
 }
 
 // IsText reports whether a text has the form of Text.
-func IsText(text string) bool {
+func IsText(text string) bool { return OriginIn(text).IsValid() }
+
+// OriginIn gives the address in a text of the form of Text; not valid: it has none.
+func OriginIn(text string) netip.Addr {
 	first, last := strings.IndexByte(text, ':'), strings.LastIndexByte(text, ':')
 	if first < 0 || last <= first {
-		return false
+		return netip.Addr{}
 	}
 	const bits = 63 // so that it has no sign
 	_, err := strconv.ParseUint(text[:first], 10, bits)
 	_, wrong := strconv.ParseUint(text[last+1:], 10, bits)
-	_, ok := parseIP(text[first+1 : last])
-	return ok && err == nil && wrong == nil
+	ip, ok := parseIP(text[first+1 : last])
+	if err != nil || wrong != nil || !ok {
+		return netip.Addr{}
+	}
+	return ip
 }

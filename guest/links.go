@@ -278,7 +278,9 @@ func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
 	}
 	one.in = true
 	early, begins := one.early, one.linked
-	one.early, one.told = nil, now
+	if one.early = nil; begins {
+		one.told = now
+	}
 	l.mu.Unlock()
 	if begins {
 		l.tellBacklog(addr)
