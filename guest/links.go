@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -49,7 +50,8 @@ type Links struct {
 	texts map[string]struct{} // that are ours
 	order []string            // of these, the oldest first
 	from  netip.AddrPort      // the guest whose message is being taken
-	waits int                 // messages that wait for what may be on its way
+
+	waits atomic.Int32 // messages that wait for what may be on its way
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -216,13 +218,14 @@ func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
 	if l.isOurs(r.Text) || in && !m.Claim.Card.Key.IsZero() {
 		return &dialect.GossipAck{Accepted: true, Duplicate: true}
 	}
-	if l.waits >= relaysMost {
+	if l.waits.Load() >= relaysMost {
 		return l.say(now, r, hearsay.AnyGuest)
 	}
-	l.waits++
+	l.waits.Add(1)
 	time.AfterFunc(relayWait, func() {
+		l.waits.Add(-1)
 		l.host.Do(r.Sender.Addr(), func(now time.Time) {
-			if l.waits--; !l.isOurs(r.Text) {
+			if !l.isOurs(r.Text) {
 				l.say(now, r, hearsay.AnyGuest)
 			}
 		})

@@ -165,7 +165,7 @@ func (w *network) peerLines() {
 		{"SUSPECT_REQ", fields("dead", w.seeds[0].Addr, nil), "SUSPECT_ACK", map[string]any{"alive": true}},
 		{"SUSPECT_REQ", fields("dead", "127.0.0.1:1", nil), "ERROR", nil},
 		{"SUSPECT_REQ", map[string]any{"dead_ip": "127.0.0.1"}, "ERROR", nil},
-		{"HELLO", fields("peer", "127.0.0.1:1", map[string]any{"degree": 2}), "HELLO_ACK", map[string]any{"accepted": false, "degree": stats.Links}},
+		{"HELLO", fields("peer", "127.0.0.1:1", map[string]any{"degree": 2}), "HELLO_ACK", map[string]any{"accepted": true, "degree": stats.Links}},
 		{"GOSSIP_MSG", map[string]any{"message": "1:127.0.0.1:1"}, "GOSSIP_MSG", map[string]any{"accepted": false}},
 		{"GOSSIP_MSG", map[string]any{"message": ""}, "GOSSIP_MSG", map[string]any{"accepted": false, "reason": "empty_message"}},
 		{"REGISTER_REQ", fields("peer", other.Addr, nil), "ERROR", map[string]any{"reason": "Unsupported type: REGISTER_REQ"}},
