@@ -72,7 +72,7 @@ func NewWorld(config Config, story io.Writer) *World {
 		config: config,
 		id:     hearsay.NetworkIDOf(networkName),
 		network: network{
-			loss: config.Loss, delay: config.Delay, spread: config.Delay / 2,
+			loss: config.Loss, lossiest: config.Loss, delay: config.Delay, spread: config.Delay / 2,
 			cuts: make(map[way]bool), connections: make(map[ends]*connection),
 		},
 	}
@@ -343,6 +343,7 @@ func (w *World) heal() {
 func (w *World) setLoss(a *Action) {
 	if len(a.Who) == 0 {
 		w.network.loss = a.Share
+		w.network.lossiest = max(w.network.lossiest, a.Share)
 	}
 	for _, number := range a.Who {
 		m := &w.machines[number-1]
