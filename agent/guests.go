@@ -30,7 +30,7 @@ func (a *Agent) serveGuests(network hearsay.NetworkID, addr netip.AddrPort) {
 		Wrote: a.counters.wrote,
 		Note:  func(line func(*guest.Phrases) string) { a.journal.note(line) },
 	}
-	if a.cfg.Role == hearsay.RolePeer {
+	if a.cfg.Role == hearsay.RolePeer && len(a.cfg.Seeds) > 0 {
 		l.guestLinks = guest.NewLinks(host, addr)
 	}
 	l.lines = guest.NewServer(host, l.guestLinks)

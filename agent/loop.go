@@ -73,7 +73,7 @@ type loop struct {
 	lines   *guest.Server // answers lines
 
 	guests     *guest.Probes // of a network with seeds, else nil
-	guestLinks *guest.Links  // of a peer, else nil
+	guestLinks *guest.Links  // of a peer of such a network, else nil
 
 	seekAt    time.Time   // when names are thought of next
 	most      int         // members that were living at once, lately

@@ -19,23 +19,24 @@ import (
 
 // The limits on links to guests. All are guesses.
 const (
-	linksMost   = 256                     // guests that are linked, or have asked to be
-	waitingMost = 256 << 10               // bytes of messages that wait for one guest, of which the oldest go
-	earlyMost   = 16                      // messages of one that asks, until it is in
-	linkers     = 2                       // of a guest's observers, that ask it for a link
-	linkEach    = 5 * time.Second         // between two requests for a link to one guest
-	tellTimeout = 1500 * time.Millisecond // of a message, as the older peers have it
-	tellAgain   = time.Second             // after which a message that did not get through is sent again
-	textMost    = 2 << 10                 // bytes of a message that guests are told as it is
-	backlogMost = 1 << 10                 // messages that a guest is told which were said before it was linked
-	ownTexts    = 1 << 12                 // texts of our own that are known when guests bring them back
-	triesMost   = 5                       // to send one message: a guest may fail at one, and take the next
-	strangers   = 8                       // of one IP address, that are not in
-	relayWait   = time.Second             // until what is passed on without its origin is taken: it may be on its way
-	relaysMost  = 1 << 10                 // of these at a time
-	sayEach     = time.Second / 50        // between two messages of one guest: it passes on what all others say
-	sayBurst    = 10 * time.Second        // of these at once
-	backlogEach = 10 * time.Second        // between two times that one is told what was said before: it was started again
+	linksMost    = 256                     // guests that are linked, or have asked to be
+	waitingMost  = 256 << 10               // bytes of messages that wait for one guest, of which the oldest go
+	earlyMost    = 16                      // messages of one that asks, until it is in
+	linkers      = 2                       // of a guest's observers, that ask it for a link
+	linkEach     = 5 * time.Second         // between two requests for a link to one guest
+	tellTimeout  = 1500 * time.Millisecond // of a message, as the older peers have it
+	tellAgain    = time.Second             // after which a message that did not get through is sent again
+	textMost     = 2 << 10                 // bytes of a message that guests are told as it is
+	lineOverhead = 256                     // bytes of a line besides its text, at most
+	backlogMost  = 1 << 10                 // messages that a guest is told which were said before it was linked
+	ownTexts     = 1 << 12                 // texts of our own that are known when guests bring them back
+	triesMost    = 5                       // to send one message: a guest may fail at one, and take the next
+	strangers    = 8                       // of one IP address, that are not in
+	relayWait    = time.Second             // until what is passed on without its origin is taken: it may be on its way
+	relaysMost   = 1 << 10                 // of these at a time
+	sayEach      = time.Second / 50        // between two messages of one guest: it passes on what all others say
+	sayBurst     = 10 * time.Second        // of these at once
+	backlogEach  = 10 * time.Second        // between two times that one is told what was said before: it was started again
 )
 
 // Links are a peer's links to guests: what is said goes both ways over them. A guest asks for some itself, once; so two
@@ -116,16 +117,24 @@ func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	}
 	switch {
 	case neighbors >= strangers:
-		delete(l.all, neighbor)
+		l.evict(neighbor)
 	case len(l.all) < linksMost:
 	case !oldest.IsValid():
 		return nil
 	default:
-		delete(l.all, oldest)
+		l.evict(oldest)
 	}
 	one := &guestLink{since: now, in: l.isGuest(addr)}
 	l.all[addr] = one
 	return one
+}
+
+// evict lets go of one that is not in, and counts what it has said. Its caller holds l.mu.
+func (l *Links) evict(addr netip.AddrPort) {
+	for range l.all[addr].early {
+		l.host.Drop(hearsay.DropStranger)
+	}
+	delete(l.all, addr)
 }
 
 // hello answers a guest that asks for a link. A refusal would be final, and leave it without: one that is not in yet
@@ -254,6 +263,9 @@ func (l *Links) isOurs(text string) bool {
 func (l *Links) Note(now time.Time, e *hearsay.Event) {
 	switch {
 	case e.Kind == hearsay.EventRumor:
+		if l.count() == 0 { // as in most networks, where rumors may be many; a backlog has it for the first
+			return
+		}
 		line, origin := l.line(e)
 		l.mu.Lock()
 		for addr, one := range l.all { // each has a queue of its own
@@ -320,14 +332,18 @@ func (l *Links) Probed(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
 	})
 }
 
-// tellBacklog tells a guest what was said before it was linked, as far as it is held.
+// tellBacklog tells a guest what was said before it was linked, as far as it is held: the youngest of it, of so many
+// bytes that what is said next has room beside it.
 func (l *Links) tellBacklog(addr netip.AddrPort) {
 	g := l.host.Node.Gossip()
-	for _, name := range g.Names(backlogMost) {
-		e, held := g.Delivered(name)
-		if !held {
-			continue
+	names, size := g.Names(backlogMost), 0
+	var events []hearsay.Event // the youngest first
+	for i := len(names) - 1; i >= 0 && size < waitingMost/2; i-- {
+		if e, held := g.Delivered(names[i]); held {
+			events, size = append(events, e), size+lineOverhead+min(len(e.Rumor.Data), textMost)
 		}
+	}
+	for _, e := range slices.Backward(events) {
 		line, origin := l.line(&e)
 		l.mu.Lock()
 		if one := l.all[addr]; one != nil && addr != origin {

@@ -16,6 +16,16 @@ func addrOf(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4(ip), 6001)
 }
 
+// Where no guest is linked a rumor costs nothing here, however many there are.
+func TestRumorsCostNothingWithoutGuests(t *testing.T) {
+	l := NewLinks(&Host{}, addrOf(1))
+	defer l.Close()
+	rumor := &hearsay.Event{Kind: hearsay.EventRumor, Rumor: &hearsay.Rumor{Data: []byte("tea")}}
+	if n := testing.AllocsPerRun(100, func() { l.Note(time.Time{}, rumor) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // Strangers that ask for links, and say much, take no link from a guest, and what is kept of them is bounded.
 func TestLinksAreBounded(t *testing.T) {
 	guest := addrOf(0)

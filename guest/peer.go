@@ -9,6 +9,9 @@ import (
 	"hearsay/dialect"
 )
 
+// reasonOpen is why a peer of an open network takes no link and no message: nobody lets guests in there.
+const reasonOpen = "an open network has no such members: that takes seeds"
+
 // Why a peer does not vouch for another.
 const (
 	reasonSilent  = "it does not answer this peer's own probes"
@@ -21,7 +24,7 @@ const (
 type peer struct {
 	*Host
 	mentions *mentions
-	links    *Links
+	links    *Links // nil: of an open network
 }
 
 func newPeer(h *Host, links *Links) *peer { return &peer{h, newMentions(h.Sender), links} }
@@ -36,8 +39,16 @@ func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.A
 		}
 		return reply
 	case *dialect.Hello:
-		return p.look(ctx, from, func(now time.Time) dialect.Reply { return p.links.hello(now, r, from) })
+		return p.look(ctx, from, func(now time.Time) dialect.Reply {
+			if p.links == nil {
+				return &dialect.HelloAck{Peer: p.Node.Self().Addr, Degree: len(p.Node.Gossip().Links()), Reason: reasonOpen}
+			}
+			return p.links.hello(now, r, from)
+		})
 	case *dialect.Gossip:
+		if p.links == nil {
+			return &dialect.GossipAck{Reason: reasonOpen}
+		}
 		reply := p.look(ctx, from, func(now time.Time) dialect.Reply { return p.links.gossip(now, r, from) })
 		if ack, ok := reply.(*dialect.GossipAck); ok && ack.Duplicate && p.mentions.may(from.Addr()) {
 			p.Note(func(*Phrases) string { return dialect.PhraseDuplicate(r.Text, r.Sender) })

@@ -96,7 +96,8 @@ type Server struct {
 	listed   int          // bytes of the last list: the next one counts as that
 }
 
-// NewServer gives what answers lines as a seed's node does, or as a peer's, which has links to guests.
+// NewServer gives what answers lines as a seed's node does, or as a peer's, which has links to guests: nil in an open
+// network.
 func NewServer(h *Host, links *Links) *Server {
 	if h.Role != hearsay.RoleSeed {
 		return newServer(h, newPeer(h, links).answer)
