@@ -1,7 +1,8 @@
 // Package guest serves nodes that speak an earlier program's protocol on the node's own port, beside its frames: it
-// answers their lines of JSON (Server), asks members that speak only those whether they live (Probes), tells them what is
-// said and takes what they say (Links), and says in the node's log what happens in the sentences of the earlier programs'
-// logs (Phrases, Duplicates). AskLanguage finds out what is spoken at an address. Package dialect has the bytes.
+// answers their lines of JSON (Server), asks members that speak only those whether they live (Probes), tells them what
+// is said and takes what they say (Links), and says in the node's log what happens in the sentences of the earlier
+// programs' logs (Phrases, Duplicates). AskLanguage finds out what is spoken
+// at an address. Package dialect has the bytes.
 package guest
 
 import (
