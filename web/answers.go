@@ -58,7 +58,7 @@ type Rumor struct {
 	// Guest is a member that speaks only an earlier program's protocol and has said this: the origin passes it on. All
 	// ones: it is not known which. Nil: the origin has said it.
 	Guest      *hearsay.NodeID `json:"guest,omitempty"`
-	OriginName string          `json:"origin_name"` // of the guest, if there is one; "" once the member is forgotten
+	OriginName string          `json:"origin_name"` // of the guest, or "a guest", if there is one; "" once the member is forgotten
 	At         time.Time       `json:"at"`          // when it came to this node, by its clock
 	Text       *string         `json:"text,omitempty"`
 	Data       []byte          `json:"data,omitempty"` // base64

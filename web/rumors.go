@@ -138,6 +138,9 @@ func limitOf(r *http.Request, most int) (int, *problem) {
 	return n, nil
 }
 
+// anyGuest is what a guest is called of which it is not known which it is.
+const anyGuest = "a guest"
+
 // RumorOf gives a rumor as the API tells it, of the event with which it came.
 func RumorOf(e *hearsay.Event) Rumor {
 	r := Rumor{
@@ -146,6 +149,9 @@ func RumorOf(e *hearsay.Event) Rumor {
 	}
 	if !e.Rumor.Guest.IsZero() {
 		r.Guest = &e.Rumor.Guest
+	}
+	if e.Rumor.Guest == hearsay.AnyGuest {
+		r.OriginName = anyGuest
 	}
 	if utf8.Valid(e.Rumor.Data) {
 		text := string(e.Rumor.Data)

@@ -200,3 +200,16 @@ func TestBodiesOfOtherTypes(t *testing.T) {
 		}
 	}
 }
+
+// What a guest has said has the name of the node that passes it on as its identity, and the guest's beside it.
+func TestRumorsOfGuests(t *testing.T) {
+	for guest, want := range map[hearsay.NodeID]string{{7}: "10.0.0.8:6099", hearsay.AnyGuest: "a guest"} {
+		v := newVillage()
+		v.heard(1, 3, "tea", 1)
+		e := &v.rumors[0]
+		e.Rumor.Guest, e.Subject, e.Name = guest, guest, "10.0.0.8:6099"
+		if r := web.RumorOf(e); r.Guest == nil || *r.Guest != guest || r.OriginName != want || r.Origin != v.members[1].ID {
+			t.Errorf("of %v: %+v, want the name %q", guest, r, want)
+		}
+	}
+}
