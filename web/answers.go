@@ -57,14 +57,15 @@ type Rumor struct {
 	RumorID
 	// Guest is a member that speaks only an earlier program's protocol and has said this: the origin passes it on. All
 	// ones: it is not known which. Nil: the origin has said it.
-	Guest      *hearsay.NodeID `json:"guest,omitempty"`
-	OriginName string          `json:"origin_name"` // of the guest, or "a guest", if there is one; "" once the member is forgotten
-	At         time.Time       `json:"at"`          // when it came to this node, by its clock
-	Text       *string         `json:"text,omitempty"`
-	Data       []byte          `json:"data,omitempty"` // base64
-	From       hearsay.NodeID  `json:"from"`           // the node that passed it on; the node itself, if it said it
-	FromName   string          `json:"from_name"`
-	Hops       int             `json:"hops"` // from the origin, which is 0
+	Guest *hearsay.NodeID `json:"guest,omitempty"`
+	// of the guest, or "a guest", if there is one; "" once the member is forgotten
+	OriginName string         `json:"origin_name"`
+	At         time.Time      `json:"at"` // when it came to this node, by its clock
+	Text       *string        `json:"text,omitempty"`
+	Data       []byte         `json:"data,omitempty"` // base64
+	From       hearsay.NodeID `json:"from"`           // the node that passed it on; the node itself, if it said it
+	FromName   string         `json:"from_name"`
+	Hops       int            `json:"hops"` // from the origin, which is 0
 }
 
 // Keys is the answer of GET /v1/kv. Next is what the next page comes after, "" at the end. Changes that are watched
