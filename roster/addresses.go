@@ -113,6 +113,18 @@ func (a *addresses) drop(m *member) {
 	}
 }
 
+// moving has a member that is gone moved. Its new address is kept if the old one was.
+func (a *addresses) moving(m *member, to netip.AddrPort, move func()) {
+	kept := a.members.addr(m) != to && slices.Contains(a.kept, a.members.number(m))
+	if kept {
+		a.drop(m)
+	}
+	move()
+	if kept {
+		a.keep(m)
+	}
+}
+
 // dropAddr takes an address off the disk, unless another member is there now.
 func (a *addresses) dropAddr(addr netip.AddrPort) {
 	there := func(number int32) bool { return a.members.addr(a.members.at(number)) == addr }

@@ -274,7 +274,7 @@ func (c *contacts) MetSelf(seq uint64) {
 
 // ContactNotMe takes the word of another identity at the address of a contact.
 func (c *contacts) ContactNotMe(now time.Time, p *core.Packet, seq uint64) bool {
-	if c.roster.hints.notMe(p.Addr, seq) {
+	if c.roster.hints.notMe(now, p.Addr, seq) {
 		return true
 	}
 	was, is := c.answered(p.Addr, seq)

@@ -327,8 +327,9 @@ func (h *hints) Signed(id hearsay.NodeID) hearsay.Incarnation {
 	return 0
 }
 
-// notMe takes the word of another identity at the address of a hint.
-func (h *hints) notMe(addr netip.AddrPort, seq uint64) bool {
+// notMe takes the word of another identity at the address of a hint. It is pinged no more, and is kept as one that is
+// silent: an accuser may need a statement of this node on its member, and of one without a hint it makes none.
+func (h *hints) notMe(now time.Time, addr netip.AddrPort, seq uint64) bool {
 	one := h.bySeq[seq]
 	if one == nil {
 		return false
@@ -337,7 +338,9 @@ func (h *hints) notMe(addr netip.AddrPort, seq uint64) bool {
 	if word.Card.Addr != addr {
 		return false
 	}
-	h.end(word.Subject, one)
+	h.add(now, &word, one.origin, hintTries)
+	silent := h.known(word.Subject)
+	silent.last, silent.due, silent.silent, silent.examined = now, now.Add(hintKept), true, one.examined
 	return true
 }
 

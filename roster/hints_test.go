@@ -192,6 +192,30 @@ func TestHintsAreExaminedOnce(t *testing.T) {
 	}
 }
 
+// An accuser gets a statement, too, on one whose address has answered in another's name: its disk was replaced.
+func TestHintsThatAreAnotherAreExamined(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(time.Minute)
+	m := newStranger(50)
+	fx := b.hint(b.others[0], m.word(hearsay.StateAlive))
+	fx.Now = append(fx.Now, b.pass(100*time.Millisecond).Now...)
+	_, seq := pinged(fx, m.addr)
+	if !b.ContactNotMe(b.now, &core.Packet{From: b.others[1].id(), Addr: m.addr}, seq) {
+		t.Fatal("the answer counts for nothing")
+	}
+	if n, _ := pinged(b.pass(4*time.Second), m.addr); n != 0 {
+		t.Errorf("it is pinged %d times more", n)
+	}
+	request := &core.WitnessReq{Subject: m.id(), Incarnation: m.incarnation, Round: 1}
+	if n := b.ask(b.others[0], request); n != 1 {
+		t.Errorf("%d examinations, want 1", n)
+	}
+	b.pass(time.Minute)
+	if n := b.Hints(); n != 0 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
 // However many are made up, each is pinged three times, in batches.
 func TestHintsAreBounded(t *testing.T) {
 	b := newBench(t, 4)

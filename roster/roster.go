@@ -220,10 +220,14 @@ func (r *Roster) introduce(now time.Time, p *core.Packet, c *hearsay.Claim) (m *
 		return m, false
 	}
 	r.out.stats.ClaimsNew++
-	if m == nil {
-		return r.add(now, c, &word), true
+	switch {
+	case m == nil:
+		m = r.add(now, c, &word)
+	case !m.state.Living() && c.State == hearsay.StateDead:
+		r.renewDead(now, m, c, &word)
+	default:
+		r.renew(now, m, &word)
 	}
-	r.renew(now, m, &word)
 	return m, true
 }
 
@@ -324,6 +328,16 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	if moved {
 		r.out.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: r.members.id(m), Addr: r.members.addr(m)})
 	}
+}
+
+// renewDead takes the newer word of a member that is gone here, and dead for the sender. Nobody says that it lives, so
+// it stays gone, without evidence: that removes nobody. If it were listed again meanwhile, this node alone might hold
+// it suspect for ever: its observers hold an older word, and make no statement on a newer one.
+func (r *Roster) renewDead(now time.Time, m *member, c, word *hearsay.Claim) {
+	r.budgets.spendRenewal(now, m)
+	r.addresses.moving(m, word.Card.Addr, func() { r.members.renew(m, word.Incarnation, &word.Card) })
+	r.members.hold(m, &held{by: c.By, evidence: c.Evidence})
+	r.setState(now, m, hearsay.StateDead)
 }
 
 // setState moves a member between the lists and keeps the hash.

@@ -368,6 +368,30 @@ func TestTimeoutRuleNeedsTwo(t *testing.T) {
 	b.want(m, hearsay.StateDead)
 }
 
+// Whatever is gone here, and is dead at a newer incarnation for another, stays gone: nobody says that it lives.
+func TestNewerDeathOfTheDeadRevivesNobody(t *testing.T) {
+	b := newBench(t, 12)
+	m, left, from := b.others[0], b.others[1], b.others[2]
+	b.hear(from, suspect(m, from))
+	b.dead(m, from, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	b.hear(left, left.word(hearsay.StateLeft))
+	for _, gone := range []*stranger{m, left} {
+		gone.incarnation++
+		claim := gone.word(hearsay.StateDead)
+		claim.By, claim.Evidence = from.id(), hearsay.Hash{1}
+		for _, e := range b.hear(from, claim).Events {
+			t.Errorf("it tells %v", e)
+		}
+		b.want(gone, hearsay.StateDead)
+		if one, _ := b.Member(gone.id()); one.Incarnation != gone.incarnation {
+			t.Errorf("held at incarnation %d, want %d", one.Incarnation, gone.incarnation)
+		}
+		gone.incarnation++
+		b.hear(gone, gone.word(hearsay.StateAlive))
+		b.want(gone, hearsay.StateAlive)
+	}
+}
+
 func TestSurprisingDeathIsToldToItsSubjectFirst(t *testing.T) {
 	b := newBench(t, 12)
 	m, from := b.others[0], b.others[1]

@@ -29,8 +29,9 @@ const (
 	// later than was to be expected.
 	promiseMoves = 4 * time.Second
 
-	// forgotFor is how long after its start a seed is none of those on which promises rest: until peers have heard of
-	// its start, and asked it whether it takes part. Guess: that a question is lost, and asked again.
+	// forgotFor is how long after its start, or a pause, a seed is none of those on which promises rest: until peers
+	// have heard of its start, and asked it whether it takes part, and until it has pinged a suspect as often as its
+	// ballot takes. Guess: that a question is lost, and asked again.
 	forgotFor = 2 * time.Second
 
 	// answerCommits is how long the ballot of a seed that was answered may take to be in the log:
@@ -169,7 +170,7 @@ func (p *promises) decidesCut() bool {
 	}
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		m := &w.machines[i]
-		if m.condition != conditionRunning || m.doomed || w.syncTime(m) > promiseDisk || w.now-w.check.views[m.index].began < forgotFor {
+		if m.condition != conditionRunning || m.doomed || w.syncTime(m) > promiseDisk || !p.takesPart(m) {
 			return false
 		}
 		for other := w.config.Nodes; other < len(w.machines); other++ {
@@ -283,11 +284,17 @@ func (p *promises) decides() bool {
 	well := 0
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		m := &w.machines[i]
-		if p.isWell(m) && w.now-w.check.views[m.index].began >= forgotFor {
+		if p.isWell(m) && p.takesPart(m) {
 			well++
 		}
 	}
 	return well >= hearsay.QuorumOf(w.config.Seeds)
+}
+
+// takesPart reports whether a seed has run for forgotFor without a stop.
+func (p *promises) takesPart(m *machine) bool {
+	c := p.world.check
+	return p.world.now-max(c.views[m.index].began, c.identities[m.identity].troubled) >= forgotFor
 }
 
 // binds reports whether all on which a promise rests has held until now: that seeds hear each other at once, too.
