@@ -55,3 +55,25 @@ func TestEveryLineIsCheap(t *testing.T) {
 		}
 	}
 }
+
+// TestTextIsCheap takes apart as much text as a connection may hold at a time, of what takes the longest.
+func TestTextIsCheap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures: not beside the race detector")
+	}
+	const most, runs, tries, held = time.Millisecond, 100, 10, 4 << 10
+	for _, part := range []string{
+		"1", "1.", ":", "N", "New Connection Request From:", "Dead Node:", "Liveness Request:1.5:10.0.0.1", "1700000000.5:10.0.0.1:6001:GOSSIP1", "10.0.0.1:6001",
+	} {
+		text := []byte(strings.Repeat(part, held/len(part)))
+		quickest := time.Hour
+		for run := 0; run < runs || run < tries*runs && quickest > most; run++ {
+			began := time.Now()
+			ReadText(text, hearsay.RolePeer)
+			quickest = min(quickest, time.Since(began))
+		}
+		if t.Logf("%q: %v", part, quickest); quickest > most {
+			t.Errorf("%q, %d bytes: %v", part, len(text), quickest)
+		}
+	}
+}

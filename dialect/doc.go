@@ -22,9 +22,22 @@
 //
 // # Text
 //
-// Two earlier programs speak text without an end. What does is told apart by its first bytes and not answered
-// (ReadOpening in opening.go). A node that does not know what is at an address can ask there by Question, which does no
-// harm to any of the earlier programs.
+// Two earlier programs speak text without an end: what one receive has is a message. A connection of theirs is told
+// apart by its first bytes (ReadOpening in opening.go), and what is said over it stands in text.go:
+//
+//	peer to seed    <ip>:<port>                                   the peers, a:1,b:2,… the asking one last
+//	                Dead Node:<ip>:<port>:<time>:<reporter ip>    nothing; also without the port
+//	peer to peer    New Connect Request From:<ip>:<port>          New Connect Accepted, or the connection is closed
+//	                New Connection Request From:<ip>:<port>       New Connection Accepted, likewise
+//	                <time>:<ip>:<port>:GOSSIP<number>             nothing
+//	                <time>:<ip>:<number>                          nothing
+//	to both         Liveness Request:<time>:<ip>                  Liveness Reply:<time>:<ip>:<own ip>
+//
+// A time is in seconds, as a decimal fraction; addresses are IPv4. ReadText takes apart what nodes are told. Messages
+// that come in one segment are told apart where that can be done in one way only, and what is none of these is refused.
+//
+// A node that does not know what is at an address can ask there by Question, which does no harm to any of the earlier
+// programs.
 //
 // # What is ours
 //

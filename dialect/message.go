@@ -109,7 +109,8 @@ func readRegister(f *fields) (Request, Reply) {
 	return &Register{Peer: f.endpoint(Registration.subject())}, nil
 }
 
-// DeadReport tells a seed that a peer is dead: a DEAD_REPORT. An Outcome answers it.
+// DeadReport tells a seed that a peer is dead: a DEAD_REPORT. An Outcome answers it. A port of 0 stands for the one
+// peer at that IP address: text may leave it out.
 type DeadReport struct{ Peer netip.AddrPort }
 
 // Work is of Request.
@@ -285,8 +286,9 @@ func (r *Peers) reply(o *object) {
 
 // Hello asks a peer for a link: a HELLO. A HelloAck answers it.
 type Hello struct {
-	Peer   netip.AddrPort // that asks
-	Degree int            // its links
+	Peer     netip.AddrPort // that asks
+	Degree   int            // its links
+	Spelling Spelling       // of text
 }
 
 // Work is of Request.
@@ -320,8 +322,10 @@ func (r *HelloAck) reply(o *object) {
 
 // Gossip brings a peer a message that is not empty: a GOSSIP_MSG. A GossipAck answers it.
 type Gossip struct {
-	Text   string
-	Origin netip.AddrPort // ours: the peer that has said it; the older programs say its IP only. Not valid: was not said
+	Text string
+	// Origin is ours: the peer that has said it; the older programs say its IP only. Not valid: was not said. Text has it
+	// in itself, in its short form without a port (0).
+	Origin netip.AddrPort
 	Number int64          // that it gave the message; not read, as the text has it
 	Sender netip.AddrPort // not valid: was not said
 }
