@@ -118,7 +118,7 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	if bind, _ := parseBind(cfg.Bind); cfg.Role == hearsay.RolePeer && cfg.Advertise == "" && bind.ip.IsUnspecified() {
 		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join), nil)
 		bound := netip.AddrPortFrom(bind.ip, addr.Port())
-		a.moving = &moving{bound: bound, join: cfg.towards(join), period: cfg.Detect.Period, tells: addr, routed: byRoute && ip == addr.Addr()}
+		a.moving = &moving{bound: bound, join: cfg.towards(join), period: cfg.Detect.Longest(), tells: addr, routed: byRoute && ip == addr.Addr()}
 	}
 	if contacts := literal(join); len(contacts) > 0 {
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, contacts)) })

@@ -137,6 +137,9 @@ func nodeKnobs(c *Config) []Knob {
 func detectKnobs(c *Config) []Knob {
 	d := &c.Detect
 	return []Knob{
+		choice("detect.kind", &d.Kind, "how members are watched: swim (each node pings all in turn, and asks relays) or neighbor (each node pings its links)", "compared: docs/detectors.md").
+			flag("detector"),
+		duration("detect.interval", &d.Interval, time.Second, time.Hour, "between two pings of a link, with the detector neighbor; any two pings of a node are three times detect.timeout_max apart", "an earlier program"),
 		duration("detect.period", &d.Period, 10*time.Millisecond, time.Minute, "between two probes", "SWIM, section 5"),
 		count("detect.relays", &d.Relays, 0, 16, "members asked to ping in our place", "SWIM, section 5"),
 		duration("detect.timeout_min", &d.TimeoutMin, time.Millisecond, 10*time.Second, "a direct ping waits at least this long", "guess: far over a LAN's round trip").

@@ -35,7 +35,7 @@ func (a *answerers) add(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	a.remove(seat)
-	a.swim.indirects.remove(now, id, "it answers this node itself")
+	a.detector.indirects.remove(now, id, "it answers this node itself")
 	if len(a.latest) >= maxAnswerers {
 		a.latest = slices.Delete(a.latest, 0, 1)
 	}

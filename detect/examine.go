@@ -32,8 +32,8 @@ const (
 	// is late.
 	streamedPing = 4
 
-	// lateProbe is how long after a member's probe an answer to it still counts for the next one, as it does for Swim's
-	// own (probes.last): what was measured of others says little of a member that was never measured.
+	// lateProbe is how long after a member's probe an answer to it still counts for the next one, as it does for this
+	// node's own (probes.last): what was measured of others says little of a member that was never measured.
 	lateProbe = time.Second
 
 	// The rule for members that are neither dead nor well (Rapid, section 4.1: 40 % of the probes of a window failed; the
@@ -91,7 +91,7 @@ func (c *Config) ExaminationMost() time.Duration {
 // Examine begins an examination of the subject at its address. Its verdict follows as EventExamined, at once if this
 // node is unwell, knows no address, or has its hands full.
 func (ex *examinations) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.swim.measurements.patience(subject)})
+	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.detector.measurements.patience(subject)})
 }
 
 // Probe is an examination that ends with the first answer, and leaves nothing to be remembered, as a seed examines a
@@ -99,7 +99,7 @@ func (ex *examinations) Examine(now time.Time, subject hearsay.NodeID, addr neti
 // abstains if this node was late or has its hands full, and not because others are silent: that would keep the seeds
 // from ruling just when most members have died.
 func (ex *examinations) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.swim.measurements.patience(subject), once: true, member: true})
+	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.detector.measurements.patience(subject), once: true, member: true})
 }
 
 // ProbeAsker examines a joiner in the same way. It waits longer, and then it is over.
@@ -153,7 +153,7 @@ func (ex *examinations) tick(now time.Time) {
 // mayStream reports whether an examination pings by stream, too: if nothing was answered, and not where all goes by
 // stream. Only a joiner is pinged so at an address that was only named.
 func (ex *examinations) mayStream(now time.Time, e *examination) bool {
-	if ping := &ex.out.Now[len(ex.out.Now)-1]; !ex.cfg.StreamPing || e.acked != 0 || ex.swim.paths.Streams(ping) {
+	if ping := &ex.out.Now[len(ex.out.Now)-1]; !ex.cfg.StreamPing || e.acked != 0 || ex.detector.paths.Streams(ping) {
 		return false
 	}
 	if addr, listed := ex.directory.Addr(e.subject); listed || !e.once {
@@ -165,9 +165,9 @@ func (ex *examinations) mayStream(now time.Time, e *examination) bool {
 // abstains reports whether this node may not say that a subject is unreachable.
 func (ex *examinations) abstains(now time.Time, e *examination) bool {
 	if e.once {
-		return ex.swim.health.isLate(now)
+		return ex.detector.health.isLate(now)
 	}
-	return ex.swim.health.Unwell(now)
+	return ex.detector.health.Unwell(now)
 }
 
 // pinged reports whether no more pings are to be sent.

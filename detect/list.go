@@ -55,10 +55,8 @@ func (l *list) remove(seat int32) (was bool) {
 // long, and the suspects that are passed over wait for several: so a suspect about which nobody decides is probed
 // before its turn comes.
 func (l *list) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
-	if id, again := l.swim.paths.takeDoubted(); again {
-		if addr, ok := l.directory.Addr(id); ok && !l.directory.passes(id) {
-			return id, addr, true
-		}
+	if id, addr, ok := l.pickDoubted(); ok {
+		return id, addr, true
 	}
 	if l.trusted < suspectEach {
 		if id, addr, ok := l.pickNext(true); ok {
@@ -67,13 +65,27 @@ func (l *list) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
 		}
 	}
 	l.trusted = 0
-	if l.directory.Overdue != nil {
-		if id, overdue := l.directory.Overdue(now); overdue {
-			addr, ok := l.directory.Addr(id)
-			return id, addr, ok
-		}
+	if id, addr, ok := l.pickOverdue(now); ok {
+		return id, addr, true
 	}
 	return l.pickNext(false)
+}
+
+// pickDoubted gives the member that is to be probed once more, if there is one.
+func (l *list) pickDoubted() (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	id, again := l.detector.paths.takeDoubted()
+	addr, listed := l.directory.Addr(id)
+	return id, addr, again && listed && !l.directory.passes(id)
+}
+
+// pickOverdue gives a suspect about which nobody decides, if there is one.
+func (l *list) pickOverdue(now time.Time) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	if l.directory.Overdue == nil {
+		return id, addr, false
+	}
+	id, overdue := l.directory.Overdue(now)
+	addr, ok = l.directory.Addr(id)
+	return id, addr, ok && overdue
 }
 
 // pickNext gives the next member of the list, or the next that is no suspect.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ type measurements struct {
 // measurement is of a member on the list that was probed.
 type measurement struct {
 	seat   int32
-	silent bool // its last probe failed: it is no use as a relay
+	misses uint8 // probes in a row, the last ones, that failed: it is no use as a relay
 	trip   roundTrip
 }
 
@@ -33,7 +34,7 @@ func (ms *measurements) of(id hearsay.NodeID) *measurement {
 	seat := ms.directory.Seat(id)
 	at, found := ms.search(seat)
 	if !found {
-		if !slices.Contains(ms.swim.list.seats, seat) {
+		if !slices.Contains(ms.detector.list.seats, seat) {
 			return nil
 		}
 		ms.list = slices.Insert(grown(ms.list), at, measurement{seat: seat})
@@ -50,16 +51,31 @@ func (ms *measurements) remove(seat int32) {
 // isSilent reports whether the last probe of a member failed.
 func (ms *measurements) isSilent(seat int32) bool {
 	at, probed := ms.search(seat)
-	return probed && ms.list[at].silent
+	return probed && ms.list[at].misses > 0
 }
 
-// setSilent notes whether a probe of a member has failed.
-func (ms *measurements) setSilent(id hearsay.NodeID, silent bool) {
+// miss notes that a probe of a member has failed, and gives how many in a row have.
+func (ms *measurements) miss(id hearsay.NodeID) (misses int) {
+	misses = 1
 	if one := ms.of(id); one != nil {
-		one.silent = silent
+		one.misses = min(one.misses, math.MaxUint8-1) + 1
+		misses = int(one.misses)
 	}
-	if silent {
-		ms.swim.answerers.remove(ms.directory.Seat(id))
+	ms.detector.answerers.remove(ms.directory.Seat(id))
+	return misses
+}
+
+// answered notes that a probe of a member has not failed.
+func (ms *measurements) answered(id hearsay.NodeID) {
+	if one := ms.of(id); one != nil {
+		one.misses = 0
+	}
+}
+
+// pardon has failed probes count for one at most: this node was late, and may have missed the answers.
+func (ms *measurements) pardon() {
+	for i := range ms.list {
+		ms.list[i].misses = min(ms.list[i].misses, 1)
 	}
 }
 
@@ -82,7 +98,7 @@ func (ms *measurements) measure(id hearsay.NodeID, took time.Duration) {
 	ms.general.learn(took)
 	if one := ms.of(id); one != nil {
 		one.trip.learn(took)
-		one.silent = false
+		one.misses = 0
 	}
 }
 

@@ -124,7 +124,7 @@ func (p *paths) Streams(packet *core.Packet) bool {
 	case *core.Ack:
 		return false // it goes back the way the ping came, or both ends would wait for a datagram of the other
 	case *core.Ping:
-		if m.Seq == p.swim.probes.current.seq || m.Seq == p.swim.probes.last.seq {
+		if m.Seq == p.detector.probes.current.seq || m.Seq == p.detector.probes.last.seq {
 			return false
 		}
 		addr, listed := p.directory.Addr(m.Target)

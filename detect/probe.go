@@ -13,7 +13,7 @@ import (
 // maxRelays are the relays of one probe.
 const maxRelays = 16
 
-// probes are this node's own: of one member a period.
+// probes are this node's own: of one member at a time.
 type probes struct {
 	*shared
 	next    time.Time // when the next begins
@@ -30,7 +30,7 @@ const (
 	phaseRelays       // asked others too, waiting
 )
 
-// probe is one period's probe of one member.
+// probe is one probe of one member.
 type probe struct {
 	phase   phase
 	target  hearsay.NodeID
@@ -67,8 +67,8 @@ func (pr *probes) begin(now time.Time) {
 	if now.Before(pr.next) {
 		return
 	}
-	health := &pr.swim.health
-	period := pr.cfg.Period * time.Duration(1+health.score)
+	health := &pr.detector.health
+	period := pr.detector.schedule.every() * time.Duration(1+health.score)
 	pr.next = pr.next.Add(period)
 	if pr.next.Before(now) {
 		pr.next = now.Add(period)
@@ -77,12 +77,12 @@ func (pr *probes) begin(now time.Time) {
 	if pr.current.phase != phaseIdle {
 		pr.end(now) // its time is over
 	}
-	target, addr, ok := pr.swim.list.pick(now)
+	target, addr, ok := pr.detector.schedule.pick(now)
 	if !ok {
 		health.improve() // no answer could show that it is well: a seed would let nobody in for ever
 		return
 	}
-	timeout := pr.swim.measurements.patience(target) * time.Duration(1+health.score) // longer if this node is unwell
+	timeout := pr.detector.measurements.patience(target) * time.Duration(1+health.score) // longer if this node is unwell
 	pr.current = probe{
 		phase: phaseDirect, target: target, addr: addr, seq: pr.seq(),
 		began: now, timeout: timeout, ends: now.Add(timeout),
@@ -127,8 +127,8 @@ func (pr *probes) tick(now time.Time) {
 // askRelays asks k others to ping the target (SWIM, section 3.1): of the members that have answered lately, at random.
 // Where most members have just died, most draws from the whole list would be dead.
 func (pr *probes) askRelays(now time.Time) {
-	recent, seats := pr.swim.answerers.recent(now), pr.swim.list.seats
-	most := min(pr.cfg.Relays, maxRelays)
+	recent, seats := pr.detector.answerers.recent(now), pr.detector.list.seats
+	most := min(pr.detector.schedule.relays(), maxRelays)
 	first := 0
 	if len(recent) > 0 {
 		first = pr.random.IntN(len(recent))
@@ -139,7 +139,7 @@ func (pr *probes) askRelays(now time.Time) {
 		}
 	}
 	if pr.current.asked == 0 { // nobody has answered lately: then of all
-		for range 4 * pr.cfg.Relays { // a bound on unlucky draws
+		for range 4 * most { // a bound on unlucky draws
 			if pr.current.asked < min(most, len(seats)-1) {
 				pr.askRelay(seats[pr.random.IntN(len(seats))])
 			}
@@ -152,7 +152,7 @@ func (pr *probes) askRelays(now time.Time) {
 func (pr *probes) askRelay(seat int32) {
 	p := &pr.current
 	id, addr, ok := pr.directory.At(seat)
-	if !ok || pr.directory.passes(id) || pr.swim.measurements.isSilent(seat) || id == p.target || slices.Contains(p.relays[:p.asked], seat) ||
+	if !ok || pr.directory.passes(id) || pr.detector.measurements.isSilent(seat) || id == p.target || slices.Contains(p.relays[:p.asked], seat) ||
 		pr.directory.mutes(id) {
 		return
 	}
@@ -170,24 +170,24 @@ func (pr *probes) end(now time.Time) {
 	switch {
 	case p.asked == 0:
 	case p.nacks == p.asked:
-		pr.swim.health.improve()
-	case p.nacks == 0 && !pr.swim.answerers.HeardSince(p.began) && !pr.directory.proves():
-		pr.swim.health.Worsen()
+		pr.detector.health.improve()
+	case p.nacks == 0 && !pr.detector.answerers.HeardSince(p.began) && !pr.directory.proves():
+		pr.detector.health.Worsen()
 	}
 	for _, seat := range p.relays[:p.asked] {
 		if seat != 0 {
-			pr.swim.answerers.remove(seat) // it is drawn again once it has answered
+			pr.detector.answerers.remove(seat) // it is drawn again once it has answered
 		}
 	}
 	pr.fail(now, "")
 }
 
-// fail ends the probe and says that its target is unreachable.
+// fail ends the probe, and says that its target is unreachable if it is.
 func (pr *probes) fail(now time.Time, why string) {
 	pr.last, pr.current.phase = pr.current, phaseIdle
 	pr.stats.ProbeFails++
-	pr.swim.measurements.setSilent(pr.last.target, true)
-	if pr.swim.health.isLate(now) {
+	misses := pr.detector.measurements.miss(pr.last.target)
+	if pr.detector.health.isLate(now) || !pr.detector.schedule.silent(pr.last.target, misses) {
 		return
 	}
 	pr.out.Events = append(pr.out.Events, hearsay.Event{
@@ -196,18 +196,18 @@ func (pr *probes) fail(now time.Time, why string) {
 	})
 }
 
-// ack takes an answer to the probe under way; see Swim.Ack.
+// ack takes an answer to the probe under way; see Detector.Ack.
 func (pr *probes) ack(now time.Time, p *core.Packet) (answered hearsay.NodeID, ok bool) {
 	target := pr.current.target
 	if p.From != target && pr.current.phase != phaseRelays {
 		return answered, false
 	}
-	pr.swim.health.improve()
-	pr.swim.measurements.setSilent(target, false)
+	pr.detector.health.improve()
+	pr.detector.measurements.answered(target)
 	pr.last, pr.current.phase = pr.current, phaseIdle
-	pr.swim.answerers.add(now, p.From)
+	pr.detector.answerers.add(now, p.From)
 	if p.From != target { // a relay reached it
-		pr.swim.indirects.add(now, target, pr.last.began)
+		pr.detector.indirects.add(now, target, pr.last.began)
 		pr.out.Events = append(pr.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRelayed, Subject: target, By: p.From})
 		return answered, true
 	}
@@ -232,8 +232,8 @@ func (pr *probes) answered(now time.Time, p *core.Packet) {
 	l := &pr.last
 	if !p.Stream {
 		l.heard = true
-		pr.swim.measurements.measure(p.From, now.Sub(l.began))
-		pr.swim.paths.byDatagram(p.From, l.addr)
+		pr.detector.measurements.measure(p.From, now.Sub(l.began))
+		pr.detector.paths.byDatagram(p.From, l.addr)
 	} else if !l.streamed && !l.heard {
 		l.streamed = true
 		for range morePings {
@@ -246,7 +246,7 @@ func (pr *probes) answered(now time.Time, p *core.Packet) {
 func (pr *probes) judgePath() {
 	if l := &pr.last; l.streamed && !l.heard {
 		l.streamed, l.heard = false, true
-		pr.swim.paths.byStream(l.target, l.addr, l.began, len(pr.swim.list.seats), pr.swim.list.elsewhere)
+		pr.detector.paths.byStream(l.target, l.addr, l.began, len(pr.detector.list.seats), pr.detector.list.elsewhere)
 	}
 }
 
@@ -262,6 +262,6 @@ func (pr *probes) Nack(now time.Time, from hearsay.NodeID, seq uint64) (ok bool)
 	}
 	p.relays[i] = 0
 	p.nacks++
-	pr.swim.answerers.add(now, from)
+	pr.detector.answerers.add(now, from)
 	return true
 }

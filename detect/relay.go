@@ -61,7 +61,7 @@ func (r *relaying) RelayReq(now time.Time, p *core.Packet, m *core.RelayReq) (dr
 	}
 	ping := relayed{
 		asker: core.Packet{Addr: p.Addr, Stream: p.Stream}, from: from, askSeq: m.Seq,
-		target: m.Target, seq: r.seq(), began: now, ends: now.Add(r.swim.measurements.patience(m.Target)),
+		target: m.Target, seq: r.seq(), began: now, ends: now.Add(r.detector.measurements.patience(m.Target)),
 	}
 	r.pings = append(r.pings, ping)
 	r.out.Ping(addr, ping.seq, m.Target)
@@ -77,7 +77,7 @@ func (r *relaying) ack(now time.Time, p *core.Packet, seq uint64) (ok bool) {
 	ping := r.pings[i]
 	r.pings = slices.Delete(r.pings, i, i+1)
 	if !p.Stream {
-		r.swim.measurements.measure(p.From, now.Sub(ping.began))
+		r.detector.measurements.measure(p.From, now.Sub(ping.began))
 	}
 	r.out.Ack(&ping.asker, ping.askSeq)
 	return true

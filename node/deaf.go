@@ -18,7 +18,7 @@ import (
 type deafness struct {
 	id        hearsay.NodeID
 	roster    *roster.Roster
-	detect    *detect.Swim
+	detect    *detect.Detector
 	overlay   *overlay.Overlay
 	addresses *Addresses
 	stats     *hearsay.Stats

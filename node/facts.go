@@ -20,7 +20,7 @@ import (
 func (n *Node) Facts(now time.Time, name string) (*casebook.Facts, error) {
 	f := &casebook.Facts{
 		Now: now, Teller: n.Self(), Names: make(map[hearsay.NodeID]string), Answered: n.silent.last, Blind: n.blind(),
-		ForgetAfter: n.cfg.Roster.ForgetAfter, DeadHold: n.cfg.Roster.DeadHold, RoundEvery: n.cfg.Roster.RoundEvery, Period: n.cfg.Detect.Period,
+		ForgetAfter: n.cfg.Roster.ForgetAfter, DeadHold: n.cfg.Roster.DeadHold, RoundEvery: n.cfg.Roster.RoundEvery, Period: n.cfg.Detect.Longest(),
 	}
 	g := gatherer{
 		cfg: &n.cfg, id: n.id, roster: n.roster, detect: n.detect, ways: &n.ways, deaf: n.deaf.is, cases: &n.cases, seeded: &n.seeded, rulings: &n.rulings,
@@ -76,7 +76,7 @@ type gatherer struct {
 	cfg     *Config
 	id      hearsay.NodeID
 	roster  *roster.Roster
-	detect  *detect.Swim
+	detect  *detect.Detector
 	ways    *ways
 	deaf    bool // no datagrams come to this node
 	cases   *casebook.Book

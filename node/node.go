@@ -53,7 +53,7 @@ type Node struct {
 
 	// The protocols.
 	roster  *roster.Roster
-	detect  *detect.Swim
+	detect  *detect.Detector
 	ways    ways
 	overlay *overlay.Overlay
 	rumors  *rumor.Rumors
@@ -62,6 +62,7 @@ type Node struct {
 	// What joins them. Each part has the protocols that it needs, and settle.go brings it what is new.
 	addresses Addresses
 	gossip    Gossip
+	watched   watched
 	finder    finder
 	rulings   rulings
 	leaving   leaving
@@ -108,8 +109,11 @@ func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []cor
 
 // build makes what all nodes have.
 func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.Record, now time.Time) *Node {
+	if !cfg.Detect.PingsAll() {
+		cfg.Quorum.ProbePeriod = 0
+	}
 	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &core.Effects{}, began: now, deadline: now}
-	n.silent = newSilences(cfg.Detect.Period, now)
+	n.silent = newSilences(cfg.Detect.Longest(), now)
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
 	if cfg.Cards == nil {
@@ -123,17 +127,18 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 		_, is := n.roster.IsAway(id)
 		return is
 	}
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
-	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Watched: n.watched.members, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
+	n.detect = detect.New(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats, n.out, now)
+	n.watched = watched{id: n.id, roster: n.roster, overlay: n.overlay, gossip: &n.gossip, seeded: &n.seeded}
 	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf, addresses: &n.addresses}
 	n.ways.begin(&n.cfg.Detect, members, n.out, now)
 	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, stats: &n.stats, out: n.out}
 	n.roster.TellOver(n.overlay.Links)
 	n.roster.TellApart(n.addresses.Sender)
 	n.roster.TellStreamed(n.detect.IsStreamed, n.deaf.isDeaf)
-	n.roster.TellPeriod(cfg.Detect.Period)
+	n.roster.TellPeriod(cfg.Detect.Longest())
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
 	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats, out: n.out}

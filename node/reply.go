@@ -50,7 +50,7 @@ type outgoing struct {
 	id      hearsay.NodeID
 	signer  hearsay.Signer
 	roster  *roster.Roster
-	detect  *detect.Swim
+	detect  *detect.Detector
 	gossip  *Gossip
 	seeded  *Seeded
 	stats   *hearsay.Stats

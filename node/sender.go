@@ -68,7 +68,7 @@ func (n *Node) Unreached(now time.Time) time.Duration {
 // unreachedFor is for how many seconds no member has pinged this node, though members answer it; 0: they
 // ping it, or do not answer either. Before it lists others nobody is to reach it.
 func (n *Node) unreachedFor() float64 {
-	unreached, most := min(n.Unreached(n.stepped), n.stepped.Sub(n.silent.alone)), max(unreachedPeriods*n.cfg.Detect.Period, unreachedLeast)
+	unreached, most := min(n.Unreached(n.stepped), n.stepped.Sub(n.silent.alone)), max(unreachedPeriods*n.cfg.Detect.Longest(), unreachedLeast)
 	if unreached < most || n.gone() || !n.detect.HeardSince(n.stepped.Add(-most/2)) {
 		return 0
 	}

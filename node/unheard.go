@@ -134,7 +134,7 @@ func (n *Node) noteCutOff(e *hearsay.Event) {
 		e.CutOff = n.silent.any() || !n.silent.heard.last.After(time.UnixMilli(e.Evidence.Suspected))
 	case hearsay.EventRefuted:
 		by, listed := n.roster.Member(e.By)
-		answered := e.At.Sub(n.silent.last) < answeredPeriods*n.cfg.Detect.Period
+		answered := e.At.Sub(n.silent.last) < answeredPeriods*n.cfg.Detect.Longest()
 		e.CutOff = answered && listed && e.State == hearsay.StateSuspect && by.State != hearsay.StateAlive
 	}
 }
@@ -144,7 +144,7 @@ func (n *Node) noteCutOff(e *hearsay.Event) {
 const suspectsMost = 64
 
 // probeSuspects has suspects probed at once: this node has accused them while nobody could answer it.
-func probeSuspects(now time.Time, r *roster.Roster, d *detect.Swim) {
+func probeSuspects(now time.Time, r *roster.Roster, d *detect.Detector) {
 	left := suspectsMost
 	for _, m := range r.All(nil) {
 		if m.State == hearsay.StateSuspect && left > 0 {

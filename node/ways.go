@@ -25,7 +25,7 @@ type ways struct {
 
 	id      hearsay.NodeID
 	roster  *roster.Roster
-	detect  *detect.Swim
+	detect  *detect.Detector
 	overlay *overlay.Overlay
 	seeded  *Seeded
 	deaf    *deafness

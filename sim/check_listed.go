@@ -12,7 +12,7 @@ type inspection struct{ world *World }
 // network without cuts: it learns of it in ten seconds, or ten periods of the detector if that is longer
 // (roster/listed.go), and asks two members, and as much later two others.
 func (in *inspection) listedWithin() time.Duration {
-	return 3 * max(10*time.Second, 10*in.world.config.Detect.Period)
+	return 3 * max(10*time.Second, 10*in.world.config.Detect.Longest())
 }
 
 // checkListed looks whether a node is listed by nobody for too long.

@@ -132,7 +132,7 @@ func (p *promises) askDeaf() {
 			p.deaf[i] = 0
 		case p.deaf[i] == 0:
 			p.deaf[i] = w.now
-		case w.now-p.deaf[i] > deafPeriods*w.config.Detect.Period+streamPatience:
+		case w.now-p.deaf[i] > deafPeriods*w.config.Detect.Longest()+streamPatience:
 			p.deafPromises(m, &w.machines[int(w.now/checkEvery)%len(w.machines)])
 		}
 	}

@@ -22,7 +22,7 @@ func (c *convergence) storeTime() time.Duration {
 	if c.world.lastWritten == 0 {
 		return 0
 	}
-	return spread.AskMost + compares*spread.PingsEach*c.world.config.Detect.Period + c.partsTime()
+	return spread.AskMost + compares*spread.PingsEach*c.world.config.Detect.Longest() + c.partsTime()
 }
 
 // partsTime is how long it takes to fetch all that is long in parts, one after the other and over some hops.

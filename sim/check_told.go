@@ -73,10 +73,10 @@ func (in *inspection) checkTold() {
 		case view.narrow > narrowPeriods*period+nextTest && len(stats.Narrow) == 0:
 			w.check.violate(w.now, m, RuleTold, "gets and sends nothing that is longer than %d bytes for %s, and says nothing of it", m.narrow, short(view.narrow))
 			view.narrow = 0
-		case view.cutFor > toldPeriods*period+late && !told:
+		case view.cutFor > toldPeriods*w.config.Detect.Longest()+late && !told:
 			w.check.violate(w.now, m, RuleTold, "is cut off for %s, and says nothing of it", short(view.cutFor))
 			view.cutFor = 0
-		case view.wrongFor > endedPeriods*period:
+		case view.wrongFor > endedPeriods*w.config.Detect.Longest():
 			w.check.violate(w.now, m, RuleTold, "is well, and says for %s that it is cut off", short(view.wrongFor))
 			view.wrongFor = 0
 		}

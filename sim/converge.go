@@ -49,7 +49,7 @@ func (c *convergence) settleTime() time.Duration {
 	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // those for which no majority of observers is left
 		short += seeds.ReportPause + seeds.ShortTrial
 	}
-	return unpinged*detect.Period + short +
+	return unpinged*detect.Longest() + short +
 		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +
 		roster.DeadHold + roster.JoinBackoffMax + 2*roster.ContactEvery +
 		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)

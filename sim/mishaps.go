@@ -146,7 +146,7 @@ func (st *storm) muffle() {
 	who, verb := []int{1 + random.IntN(st.nodes)}, pick(random, LossOut, LossOut, LossIn)
 	at := stormBegins + time.Duration(random.Int64N(int64(20*time.Second)))
 	st.plan(Action{At: at, Verb: verb, Share: 1, Who: who})
-	st.plan(Action{At: at + toldPeriods*st.config.Detect.Period + time.Duration(random.Int64N(int64(25*time.Second))), Verb: verb, Who: who})
+	st.plan(Action{At: at + toldPeriods*st.config.Detect.Longest() + time.Duration(random.Int64N(int64(25*time.Second))), Verb: verb, Who: who})
 }
 
 // losePart has what is large, or all streams, to and from a machine lost, in some worlds.

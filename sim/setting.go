@@ -74,6 +74,8 @@ var settings = []setting{
 	number("snapshot-every", func(c *Config) *int { return &c.Quorum.SnapshotEvery }),
 	number("kept-rulings", func(c *Config) *int { return &c.Quorum.Tail }),
 	number("ledger-tail", func(c *Config) *int { return &c.Follower.Tail }),
+	text("detector", func(c *Config) word { return &c.Detect.Kind }),
+	span("interval", func(c *Config) *time.Duration { return &c.Detect.Interval }),
 	onOff("stream-pings", func(c *Config) *bool { return &c.Detect.StreamPing }),
 	onOff("abrupt", func(c *Config) *bool { return &c.Abrupt }),
 	onOff("no-false-death", func(c *Config) *bool { return &c.NoFalseDeath }),

@@ -127,7 +127,7 @@ var wrongFor = map[string][]string{
 var wrongTexts = map[string][]string{
 	"name": {"a b", strings.Repeat("n", 70), "a\x01", "\xff", " "}, "network": {strings.Repeat("n", 70), "a\x01", "\xff", " "},
 	"advertise": {"1.2.3", "1.2.3.4:99999", ":x", "a b", "0.0.0.0", " "}, "join": {"1.2.3", "[::1", "a b", " ", `a"b`},
-	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
+	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "detector": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
 	"ip": {"1.2.3", "star", " "}, "http": {"1.2.3:80", "a b:80", "1.2.3.4:x", "99999", "-1", " "}, "node": {"http://", "ftp://x", "99999", " "},
 	"prefix": {"\xff", strings.Repeat("p", 1025)}, "plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
 }

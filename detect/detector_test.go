@@ -25,7 +25,7 @@ func addr(i int) netip.AddrPort {
 // world is a detector among members that answer or do not.
 type world struct {
 	t *testing.T
-	*detect.Swim
+	*detect.Detector
 	cfg    *detect.Config
 	out    *core.Effects
 	now    time.Time
@@ -47,7 +47,10 @@ type world struct {
 	silent  bool  // these are not answered
 }
 
-func newWorld(t *testing.T, members int) *world {
+func newWorld(t *testing.T, members int) *world { return newWorldOf(t, members, nil) }
+
+// newWorldOf makes one with other settings, or another directory.
+func newWorldOf(t *testing.T, members int, change func(*detect.Config, *detect.Directory)) *world {
 	w := &world{t: t, out: &core.Effects{}, now: start, trip: 2 * time.Millisecond}
 	w.direct = func(int) bool { return true }
 	w.relay = func(int, int) (bool, bool) { return false, true }
@@ -80,8 +83,11 @@ func newWorld(t *testing.T, members int) *world {
 			return quota.Sender{Class: class, Addr: p.Addr}
 		},
 	}
+	if change != nil {
+		change(&cfg, &directory)
+	}
 	w.cfg = &cfg
-	w.Swim = detect.NewSwim(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, w.now)
+	w.Detector = detect.New(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, w.now)
 	for i := range members {
 		w.Add(id(i + 1))
 	}
@@ -418,7 +424,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 	w.out = &core.Effects{}
 	cfg := detect.DefaultConfig()
 	self := hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
-	w.Swim = detect.NewSwim(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, start)
+	w.Detector = detect.New(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, start)
 	for _, c := range []struct {
 		target hearsay.NodeID
 		acks   bool
