@@ -279,6 +279,23 @@ func TestFollowerKeepsWhoHasSigned(t *testing.T) {
 	}
 }
 
+// An earlier life may have ended with heads on its disk and without the keys of those who had signed them: they are met
+// anew, and not pinned to no key.
+func TestFollowerOfHeadsWithoutKeys(t *testing.T) {
+	w := followed(t, 11, 4)
+	f := w.newFollower()
+	w.Must(5*time.Second, "it follows", w.Follow)
+	f.Step(func() {
+		for slot := range uint8(2) {
+			f.seats.pins[slot], f.seats.lasting[slot] = core.SeedPin{Seat: hearsay.Seat{Slot: slot}}, false
+		}
+		f.tickAt = w.Now
+		f.Tick(w.Now)
+	})
+	w.NewPerson()
+	w.Must(15*time.Second, "it follows on", func() bool { return f.Epoch() == 5 && w.Follow() })
+}
+
 // A seed that is down since before a peer came is known to it by the word of
 // a quorum of the others, not of fewer.
 func TestFollowerIsToldOfSeeds(t *testing.T) {

@@ -281,10 +281,12 @@ func (ss *seats) pinAll(r *hearsay.Ruling) {
 }
 
 // keepPins keeps the keys of those who have signed heads of what is proven: they
-// have their seats. If one is gone before it is asked again, it is known still.
+// have their seats. If one is gone before it is asked again, it is known still. Of an earlier life there may be
+// a head and no key: that life ended before it kept the key.
 func (ss *seats) keepPins() {
 	for slot := range ss.peer.cfg.Seeds {
-		if head := ss.peer.chain.Heads[slot].Epoch; !ss.lasting[slot] && head > 0 && head <= ss.peer.epoch {
+		head, met := ss.peer.chain.Heads[slot].Epoch, !ss.pins[slot].Seat.Key.IsZero()
+		if met && !ss.lasting[slot] && head > 0 && head <= ss.peer.epoch {
 			ss.pin(ss.pins[slot])
 		}
 	}
