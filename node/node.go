@@ -81,9 +81,10 @@ type Node struct {
 	stats    hearsay.Stats // what is counted
 	began    time.Time     // this life
 	stepped  time.Time     // the last step
-	deadline time.Time     // of the next
-	spoken   bool          // the first step is over: what New wanted persisted is out
-	awayTold int           // how many it has told that it is away itself
+	deadline time.Time     // of the next, if dated: see Deadline
+	dated    bool
+	spoken   bool // the first step is over: what New wanted persisted is out
+	awayTold int  // how many it has told that it is away itself
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -112,7 +113,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	if !cfg.Detect.PingsAll() {
 		cfg.Quorum.ProbePeriod = 0
 	}
-	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &core.Effects{}, began: now, deadline: now}
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &core.Effects{}, began: now, deadline: now, dated: true}
 	n.silent = newSilences(cfg.Detect.Longest(), now)
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
@@ -197,8 +198,14 @@ func (n *Node) Tick(now time.Time) *core.Effects {
 	return n.settle(now)
 }
 
-// Deadline is when Tick must be called next.
-func (n *Node) Deadline() time.Time { return n.deadline }
+// Deadline is when Tick must be called next. It is found out when it is asked for: of many packets at once it would be
+// half the time that each takes.
+func (n *Node) Deadline() time.Time {
+	if !n.dated {
+		n.deadline, n.dated = n.due(), true
+	}
+	return n.deadline
+}
 
 // Contact adds addresses at which members may be found. They are tried, with
 // backoff, until one of them gives its roster, and again whenever nobody
@@ -329,15 +336,15 @@ func (n *Node) begin(now time.Time) {
 	n.outgoing.replies.begin(nil)
 	n.roster.Begin()
 	n.rumors.Begin()
-	due := n.deadline
-	if n.stepped.After(due) {
-		due = n.stepped // it was due at once, and not before
+	by := now.Sub(n.stepped)
+	if by > n.cfg.Detect.LateAfter { // else it is not late: what was due before the last step was due at that
+		by = min(by, now.Sub(n.Deadline()))
 	}
 	n.stepped = now
 	if !n.backlog.behind(now) {
 		n.backlog.keptUp = now
 	}
-	if by := now.Sub(due); by > n.cfg.Detect.LateAfter && n.spoken {
+	if by > n.cfg.Detect.LateAfter && n.spoken {
 		n.stats.Late++
 		n.detect.BecomeLate(now)
 		n.ways.pause(now)
@@ -439,29 +446,32 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 	}
 }
 
-// finish completes the packets of a step, and sees when the next is due.
+// finish completes the packets of a step.
 func (n *Node) finish() *core.Effects {
 	n.lost.note(n.stepped, n.id, n.out)
 	n.out.Now = n.outgoing.complete(n.stepped, n.out.Now)
 	n.out.Send = n.outgoing.complete(n.stepped, n.out.Send)
-	n.deadline = n.roster.Deadline()
-	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
-		n.deadline = when.Earlier(n.deadline, at)
-	}
+	n.dated = false
+	return n.out
+}
+
+// due is the earliest time at which a protocol has something to do.
+func (n *Node) due() time.Time {
+	due := when.Earlier(n.roster.Deadline(), when.Earlier(n.overlay.Deadline(), n.rumors.Deadline()))
 	if n.gossip.store != nil {
-		n.deadline = when.Earlier(n.deadline, n.gossip.store.Deadline())
+		due = when.Earlier(due, n.gossip.store.Deadline())
 	}
 	if n.seeded.authority != nil {
-		n.deadline = when.Earlier(n.deadline, n.deadlineSeeded())
+		due = when.Earlier(due, n.deadlineSeeded())
 	}
 	if at, waits := n.silent.due(); waits && n.expectsOthers() {
-		n.deadline = when.Earlier(n.deadline, at)
+		due = when.Earlier(due, at)
 	}
 	if !n.gone() {
-		n.deadline = when.Earlier(n.deadline, when.Earlier(n.detect.Deadline(), n.ways.deadline()))
+		due = when.Earlier(due, when.Earlier(n.detect.Deadline(), n.ways.deadline()))
 	}
 	if n.lost.is() {
-		n.deadline = when.Earlier(n.deadline, n.lost.at.Add(lostDiskFor))
+		due = when.Earlier(due, n.lost.at.Add(lostDiskFor))
 	}
-	return n.out
+	return due
 }

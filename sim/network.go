@@ -38,7 +38,7 @@ type network struct {
 	holdBack    time.Duration // and it is for up to this long
 	delay       time.Duration // of a packet at least
 	longest     time.Duration // that was, with its spread
-	lossiest    float64       // the greatest loss that was
+	lossiest    float64       // the greatest loss that was, of the network or of a machine
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
 	connections map[ends]*connection

@@ -341,9 +341,9 @@ func (w *World) heal() {
 // setLoss sets the loss of the network, or of what some machines send or
 // receive.
 func (w *World) setLoss(a *Action) {
+	w.network.lossiest = max(w.network.lossiest, a.Share)
 	if len(a.Who) == 0 {
 		w.network.loss = a.Share
-		w.network.lossiest = max(w.network.lossiest, a.Share)
 	}
 	for _, number := range a.Who {
 		m := &w.machines[number-1]
