@@ -53,8 +53,10 @@ func TestStorms(t *testing.T) {
 // died, as the log alone knew it by its new address. At 9600581 one held a member suspect for ever that was dead for
 // all others, at an older incarnation; at 9800122, a fault of the judge, a promise rested on a seed just continued. At
 // 10100860 a peer held the key of a seed for known that it had never met, and followed the ledger no more.
-var keptSeeds = []uint64{4, 172, 358, 847, 989, 8400268, 8500470, 8900031, 8900896, 9100504, 8900429, 8900674, 9400250, 9500638, 9600581, 9800122,
-	10100860}
+var keptSeeds = []uint64{
+	4, 172, 358, 847, 989, 8400268, 8500470, 8900031, 8900896, 9100504, 8900429, 8900674, 9400250, 9500638, 9600581, 9800122,
+	10100860,
+}
 
 func TestKeptSeeds(t *testing.T) {
 	t.Parallel()
