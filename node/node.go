@@ -201,10 +201,27 @@ func (n *Node) Tick(now time.Time) *core.Effects {
 // Deadline is when Tick must be called next. It is found out when it is asked for: of many packets at once it would be
 // half the time that each takes.
 func (n *Node) Deadline() time.Time {
-	if !n.dated {
-		n.deadline, n.dated = n.due(), true
+	if n.dated {
+		return n.deadline
 	}
-	return n.deadline
+	due := when.Earlier(n.roster.Deadline(), when.Earlier(n.overlay.Deadline(), n.rumors.Deadline()))
+	if n.gossip.store != nil {
+		due = when.Earlier(due, n.gossip.store.Deadline())
+	}
+	if n.seeded.authority != nil {
+		due = when.Earlier(due, n.deadlineSeeded())
+	}
+	if at, waits := n.silent.due(); waits && n.expectsOthers() {
+		due = when.Earlier(due, at)
+	}
+	if !n.gone() {
+		due = when.Earlier(due, when.Earlier(n.detect.Deadline(), n.ways.deadline()))
+	}
+	if n.lost.is() {
+		due = when.Earlier(due, n.lost.at.Add(lostDiskFor))
+	}
+	n.deadline, n.dated = due, true
+	return due
 }
 
 // Contact adds addresses at which members may be found. They are tried, with
@@ -453,25 +470,4 @@ func (n *Node) finish() *core.Effects {
 	n.out.Send = n.outgoing.complete(n.stepped, n.out.Send)
 	n.dated = false
 	return n.out
-}
-
-// due is the earliest time at which a protocol has something to do.
-func (n *Node) due() time.Time {
-	due := when.Earlier(n.roster.Deadline(), when.Earlier(n.overlay.Deadline(), n.rumors.Deadline()))
-	if n.gossip.store != nil {
-		due = when.Earlier(due, n.gossip.store.Deadline())
-	}
-	if n.seeded.authority != nil {
-		due = when.Earlier(due, n.deadlineSeeded())
-	}
-	if at, waits := n.silent.due(); waits && n.expectsOthers() {
-		due = when.Earlier(due, at)
-	}
-	if !n.gone() {
-		due = when.Earlier(due, when.Earlier(n.detect.Deadline(), n.ways.deadline()))
-	}
-	if n.lost.is() {
-		due = when.Earlier(due, n.lost.at.Add(lostDiskFor))
-	}
-	return due
 }
