@@ -77,7 +77,7 @@ var house = []room{
 	{dir: "maelstrom", layer: 4, ours: ". detect internal/core node overlay roster rumor spread wire"},
 	{dir: "sim", layer: 4, ours: ". casefile clock detect follower internal/core internal/userfile ledger node overlay petition quorum ring roster rumor spread store testkit wire"},
 	{
-		dir: "web", layer: 5, ours: ". clock internal/core ledger",
+		dir: "web", layer: 5, ours: ". clock dialect guest internal/core ledger",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
 	},
 	{dir: "client", layer: 5, on: "web", ours: ". web"},

@@ -86,9 +86,11 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	join := make([]address, len(cfg.Join))
-	for i, text := range cfg.Join {
-		join[i], _ = parseJoin(text) // Validate saw that it is well-formed
+	var join []address
+	for _, text := range cfg.Join {
+		if at, _ := parseJoin(text); !IsURL(text) { // Validate saw that it is well-formed
+			join = append(join, at)
+		}
 	}
 	conn, listener, addr, err := cfg.bind(ctx, cfg.towards(join))
 	if err != nil {

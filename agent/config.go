@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -57,7 +58,9 @@ type Config struct {
 
 	// Join is where members may be found: addresses or host names, with or
 	// without a port. They are tried until one answers, host names looked up
-	// anew. Default: none, the first of a network.
+	// anew. Default: none, the first of a network. An http:// URL is one of a node
+	// of an earlier program (p4), which a program that serves this node over HTTP
+	// joins: see package web. The agent itself does nothing with it.
 	Join []string
 
 	// Data is the directory that keeps identity, contacts, evidence, own rumors and the store.
@@ -236,7 +239,7 @@ func (c *Config) checkSeeds() error {
 		return errors.New("data: a seed must have a data directory, because it keeps the ledger and what it has promised; say which one, as in data = \"/var/lib/hearsay\"")
 	case seed && c.Advertise != c.Seeds[c.Slot].Addr.String():
 		return fmt.Errorf("advertise: %s: the list of seeds says that this one is at %s; want that", c.Advertise, c.Seeds[c.Slot].Addr)
-	case len(c.Seeds) > 0 && len(c.Join) > 0:
+	case len(c.Seeds) > 0 && slices.ContainsFunc(c.Join, func(text string) bool { return !IsURL(text) }):
 		return errors.New("join: a node of a network with seeds finds it by the list of seeds; want one of the two")
 	case len(c.Seeds) > hearsay.MaxSeeds:
 		return fmt.Errorf("seeds: %d of them: want at most %d", len(c.Seeds), hearsay.MaxSeeds)

@@ -98,9 +98,21 @@ func parseBind(text string) (address, error) {
 	return parseAddress(text, DefaultPort)
 }
 
+const scheme = "http://"
+
+// IsURL reports whether what is to be joined is a node of an earlier program, by its HTTP.
+func IsURL(join string) bool { return strings.HasPrefix(join, scheme) }
+
 // parseJoin is parseAddress for a member: nobody is at port 0 or at the
-// unspecified address.
+// unspecified address. A URL is read for its host and port.
 func parseJoin(text string) (address, error) {
+	if at, is := strings.CutPrefix(text, scheme); is {
+		at = strings.TrimSuffix(at, "/")
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			return address{}, fmt.Errorf("%q: want http://host:port, as in http://10.0.0.1:9001", text)
+		}
+		text = at
+	}
 	a, err := parseAddress(text, DefaultPort)
 	if err != nil {
 		return a, err

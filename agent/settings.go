@@ -125,7 +125,7 @@ func nodeKnobs(c *Config) []Knob {
 		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", DefaultNetwork, "").flag("network"),
 		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "", "memberlist's port"),
 		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node, host or host:port", "where it listens, or the address towards others", "").flag("advertise"),
-		list("join", &c.Join, checkWith(parseJoin), "where members of an open network may be found: addresses or host names, with a port or without").
+		list("join", &c.Join, checkWith(parseJoin), "where members of an open network may be found: addresses or host names, with a port or without; http://host:port is a node of an earlier program (p4)").
 			flag("join").of(hearsay.RolePeer),
 		list("http_host", &c.HTTPHosts, checkHTTPHost, "names besides its host's by which a node may be asked over HTTP, as by those behind a proxy").
 			flag("http-host"),

@@ -39,6 +39,11 @@
 // A node that does not know what is at an address can ask there by Question, which does no harm to any of the earlier
 // programs.
 //
+// # JSON over HTTP
+//
+// The nodes of p4 ask each other by POST, with an object of JSON in the body, and GET /api/status shows what one has.
+// What they say is in p4.go, and which values of the store they read in p4value.go.
+//
 // # What is ours
 //
 // Nodes of Hearsay say nothing to each other in lines: that goes by packets (package wire). But one may ask, as it

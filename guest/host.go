@@ -2,7 +2,8 @@
 // answers their lines of JSON (Server), asks members that speak only those whether they live (Probes), tells them what
 // is said and takes what they say (Links), and says in the node's log what happens in the sentences of the earlier
 // programs' logs (Phrases, Duplicates). AskLanguage finds out what is spoken
-// at an address. Package dialect has the bytes.
+// at an address. Package dialect has the bytes. Nodes of p4, which speak HTTP, are guests of another kind (P4): package
+// web has what they ask.
 package guest
 
 import (

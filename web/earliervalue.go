@@ -5,94 +5,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"strconv"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"hearsay"
+	"hearsay/dialect"
 )
 
-// This file is about which JSON every reader of an earlier program's clients takes, and about writing values as such.
-
-// earlierDepth is how many lists and objects a value may stand in: Python's reader ends at some 1,000. A guess.
-const earlierDepth = 100
-
-// unreadable says why not every reader takes a text that is JSON by its grammar, "" if all do.
-func unreadable(text []byte) string {
-	if !utf8.Valid(text) {
-		return `it is not UTF-8: want \u00ff for a character, and bytes as base64`
-	}
-	depth := 0
-	for i := 0; i < len(text); {
-		rest := text[i:]
-		switch c := rest[0]; {
-		case c == '"':
-			size, paired := stringLen(rest)
-			if !paired {
-				return `half of a surrogate pair stands in a string: want both, as in \ud83d\ude00`
-			}
-			i += size
-		case c == '-' || c >= '0' && c <= '9':
-			size := numberLen(rest)
-			if _, err := strconv.ParseFloat(string(rest[:size]), 64); err != nil {
-				return fmt.Sprintf("number %.20s of %d characters: want one below 1.8e308, or a string", rest[:size], size)
-			}
-			i += size
-		default:
-			switch i++; c {
-			case '[', '{':
-				if depth++; depth > earlierDepth {
-					return fmt.Sprintf("it is nested deeper than %d lists and objects: want it flatter", earlierDepth)
-				}
-			case ']', '}':
-				depth--
-			}
-		}
-	}
-	return ""
-}
-
-func numberLen(text []byte) int {
-	if rest := bytes.TrimLeft(text, "+-.0123456789eE"); len(rest) > 0 {
-		return len(text) - len(rest)
-	}
-	return len(text)
-}
-
-// stringLen gives how long the string at the begin of a JSON text is, with its quotes, and whether each half of a
-// surrogate pair in it has its other half.
-func stringLen(text []byte) (size int, paired bool) {
-	const escapeLen = len(`\uXXXX`)
-	paired = true
-	for i := 1; ; {
-		switch {
-		case text[i] == '"':
-			return i + 1, paired
-		case text[i] != '\\':
-			i++
-		case text[i+1] != 'u':
-			i += 2
-		default:
-			r := escaped(text[i:])
-			i += escapeLen
-			if !utf16.IsSurrogate(r) {
-				continue
-			}
-			if !bytes.HasPrefix(text[i:], []byte(`\u`)) || utf16.DecodeRune(r, escaped(text[i:])) == utf8.RuneError {
-				paired = false
-				continue
-			}
-			i += escapeLen
-		}
-	}
-}
-
-// escaped gives the number in an escape at the begin of a JSON text.
-func escaped(text []byte) rune {
-	r, _ := strconv.ParseUint(string(text[2:6]), 16, 16) // the grammar was checked
-	return rune(r)
-}
+// This file is about writing values as JSON that every reader of an earlier program's clients takes.
 
 const pieceLen = 3 << 10 // bytes of a value that are made JSON at a time; base64 has no rest of it
 
@@ -100,7 +19,7 @@ const pieceLen = 3 << 10 // bytes of a value that are made JSON at a time; base6
 // it is no text, that of its base64.
 func writeValue(out *bufio.Writer, value []byte) {
 	switch {
-	case json.Valid(value) && unreadable(value) == "":
+	case json.Valid(value) && dialect.P4Unreadable(value) == "":
 		writePlain(out, value)
 		return
 	case utf8.Valid(value):

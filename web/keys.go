@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"hearsay"
+	"hearsay/guest"
 )
 
 // Limits of the store over HTTP.
@@ -197,6 +199,9 @@ func (a *api) putKey(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
+	if p := refuseReserved(write.Key); p != nil {
+		return p
+	}
 	write.Value = value
 	ttl, p := oneParameter(r, "ttl")
 	if p == nil && r.URL.Query().Has("ttl") {
@@ -289,7 +294,7 @@ func (a *api) getKeys(w http.ResponseWriter, r *http.Request) *problem {
 		return cmp.Or(p, wrong)
 	}
 	head := keysHead{a.backend.Revision()} // before the list, which may be newer
-	keys, err := a.backend.Keys(prefix, after, limit+1)
+	keys, err := a.keys(prefix, after, limit+1)
 	if err != nil {
 		return problemOf(err)
 	}
@@ -306,4 +311,15 @@ func (a *api) getKeys(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	endList(l, tail)
 	return nil
+}
+
+// keys gives keys without those of the nodes themselves, unless it is asked for these.
+func (a *api) keys(prefix, after string, limit int) ([]hearsay.KeyInfo, error) {
+	keys, err := a.backend.Keys(prefix, after, limit)
+	of := slices.IndexFunc(keys, func(k hearsay.KeyInfo) bool { return guest.P4IsReserved(k.Key) })
+	if err != nil || of < 0 || guest.P4IsReserved(prefix) {
+		return keys, err
+	}
+	rest, err := a.backend.Keys(prefix, guest.P4End, limit-of)
+	return append(keys[:of], rest...), err
 }

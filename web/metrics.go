@@ -10,14 +10,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"hearsay"
+	"hearsay/guest"
 )
 
 // metrics answers with the node's figures, read at each scrape, and those of
 // the Go runtime and the process.
-func metrics(b Backend, info Info) func(http.ResponseWriter, *http.Request) *problem {
+func metrics(b Backend, info Info, p4 *guest.P4) func(http.ResponseWriter, *http.Request) *problem {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		newCollector(b, info),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearsay_p4_guests", Help: "Guests that speak an earlier program's HTTP (p4), those held dead, too."},
+			func() float64 { return float64(len(p4.Guests())) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hearsay_p4_refused_total", Help: "What such sent that was not taken: senseless, or too much."},
+			func() float64 { return float64(p4.Refused()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"hearsay"
+	"hearsay/guest"
 )
 
 // problem is what was wrong with a request, as RFC 9457 has it told. The type
@@ -68,7 +69,7 @@ var statuses = []struct {
 	status int
 	errs   []error
 }{
-	{http.StatusBadRequest, []error{hearsay.ErrKey, hearsay.ErrWrite, hearsay.ErrContext}},
+	{http.StatusBadRequest, []error{hearsay.ErrKey, hearsay.ErrWrite, hearsay.ErrContext, guest.ErrP4Reserved}},
 	{http.StatusNotFound, []error{hearsay.ErrNotMember}},
 	{http.StatusConflict, []error{
 		hearsay.ErrAmbiguous, hearsay.ErrOut, hearsay.ErrUndecidable, hearsay.ErrSeedMute, hearsay.ErrGoesAway,
@@ -123,19 +124,25 @@ func body[T any](w http.ResponseWriter, r *http.Request, takes string) (T, *prob
 // bodyText reads the JSON text that a request carries, if any, of at most
 // lenMax bytes.
 func bodyText(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *problem) {
+	text, p := bodyOf(w, r, lenMax)
+	if p != nil || len(text) == 0 {
+		return nil, p
+	}
+	kind := r.Header.Get("Content-Type")
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
+		return nil, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
+	}
+	return text, nil
+}
+
+// bodyOf reads what a request carries, if anything, of at most lenMax bytes.
+func bodyOf(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *problem) {
 	text, err := bodyBytes(w, r, lenMax)
 	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
 	}
 	if err != nil {
 		return nil, badRequest("the body %s; send it whole", bodyFault(r, len(text), err))
-	}
-	if len(text) == 0 {
-		return nil, nil
-	}
-	kind := r.Header.Get("Content-Type")
-	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
-		return nil, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
 	}
 	return text, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"hearsay"
+	"hearsay/guest"
 )
 
 // watchBegins is the first thing in a stream of changes that is not resumed.
@@ -54,7 +55,10 @@ func (a *api) watchKeys(w http.ResponseWriter, r *http.Request) *problem {
 		return nil
 	}
 	for at, e := range changes {
-		took := false
+		took := true
+		if e.Change != nil && guest.P4IsReserved(e.Change.Key) && !guest.P4IsReserved(prefix) {
+			continue // of the nodes themselves
+		}
 		if e.Kind == 0 {
 			took = s.write(fmt.Sprintf("id: %v\n: heartbeat\n\n", at))
 		} else {

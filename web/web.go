@@ -48,6 +48,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -56,6 +57,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/guest"
 )
 
 // Backend is the node that is shown: a real one of package agent, or a
@@ -149,6 +151,9 @@ type Info struct {
 	Hosts   []string // other names by which it may be asked, as by those behind a proxy
 	Version string
 
+	Join []string     // URLs of nodes of an earlier program (p4) that this node is to join
+	Log  *slog.Logger // of what happens with such; nil: none
+
 	ConnsMax int           // connections at a time, if fewer than 1,024; zero: as many
 	LogLost  func() uint64 // lines of the program's log that could not be written; nil: it does not count them
 }
@@ -169,8 +174,11 @@ const (
 // Before Serve the caller may set its Addr and ErrorLog.
 func Server(b Backend, info Info) *http.Server {
 	ctx, stop := context.WithCancel(context.Background())
+	a := newAPI(b, info)
+	a.p4 = p4Of(b, info)
+	go a.p4.Run(ctx) // until the server is shut down, or the node ends
 	server := &http.Server{
-		Handler:           Handler(b, info),
+		Handler:           a.handler(),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
@@ -210,9 +218,19 @@ func newAPI(b Backend, info Info) *api {
 	return a
 }
 
-// Handler serves the API and the page of one node.
+// Handler serves the API and the page of one node. Nodes of an earlier program (p4) are served by the node's peers that
+// have a Server.
 func Handler(b Backend, info Info) http.Handler {
 	a := newAPI(b, info)
+	a.p4 = p4Of(b, info)
+	return a.handler()
+}
+
+func p4Of(b Backend, info Info) *guest.P4 {
+	return guest.NewP4(b, guest.P4PlaceOf(info.HTTP, b.Self().Addr.Addr()), info.Join, info.Log)
+}
+
+func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
 	for _, route := range slices.Concat(a.routes(), a.earlierRoutes(), pageRoutes()) {
@@ -242,7 +260,7 @@ type api struct {
 	streams  streams
 	watches  streams // of changes of keys
 	seatKeys seatKeys
-	earlier  earlier
+	p4       *guest.P4
 }
 
 // route is one thing that can be asked. Answer returns nil once it has
@@ -295,7 +313,7 @@ func (a *api) routes() []route {
 		large("/v1/topology", "", a.getTopology),
 		small("/v1/stats", a.getStats),
 		decide(http.MethodPost, "/v1/leave", a.postLeave),
-		{method: http.MethodGet, path: "/metrics", answer: metrics(a.backend, a.info), large: &a.figures},
+		{method: http.MethodGet, path: "/metrics", answer: metrics(a.backend, a.info, a.p4), large: &a.figures},
 		small("/healthz", a.getHealthz),
 		small("/readyz", a.getReadyz),
 	}
@@ -348,10 +366,11 @@ func (a *api) self() Self {
 }
 
 func (a *api) members() Members {
-	epoch := a.backend.Epoch() // before the list, which may be newer
-	list := a.backend.Members()
-	if list == nil {
-		list = []hearsay.Member{} // in JSON an empty list, not null
+	epoch := a.backend.Epoch()                                 // before the list, which may be newer
+	list := append([]hearsay.Member{}, a.backend.Members()...) // in JSON an empty list is not null
+	if guests := a.p4.Guests(); len(guests) > 0 {
+		list = append(list, guests...)
+		slices.SortStableFunc(list, func(a, b hearsay.Member) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	return Members{Epoch: epoch, Members: list}
 }
@@ -380,6 +399,11 @@ func (a *api) getCase(w http.ResponseWriter, r *http.Request) *problem {
 	file, err := a.backend.Why(name)
 	if err != nil {
 		return problemOf(err)
+	}
+	if file.Member.ID.IsZero() {
+		if of, is := a.p4.Why(name); is {
+			file = of
+		}
 	}
 	if file.Member.ID.IsZero() && len(file.Steps) == 0 {
 		return &problem{http.StatusNotFound, file.Summary}

@@ -104,7 +104,11 @@ func printMembers(out io.Writer, answer web.Members) {
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tROLE\tSINCE\tADDRESS\tINCARNATION\tID")
 	for _, m := range answer.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", nameOf(m.Name, m.ID), standing(&m, now), m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
+		role := m.Role.String()
+		if m.Dialect != "" {
+			role = fmt.Sprintf("%s, guest (%s)", role, oneLine(m.Dialect))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", nameOf(m.Name, m.ID), standing(&m, now), role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
 	}
 	table.Flush()
 }

@@ -64,7 +64,8 @@ func newPeerOf(o *nodeOptions) *cobra.Command {
 order, and a second signal ends it at once. With --config it is a peer of the
 network whose seeds the file names: a quorum of them lets it in. With --join it
 enters the open network of the node that is there; with neither it is the first of an
-open network.
+open network. With --join http://HOST:PORT and --http it joins nodes of an earlier
+program (p4) that are there.
 
 With --on-signal stay a signal ends the process and does not have it leave: it
 tells the others that it is back soon, and for ten seconds nobody that has heard
@@ -171,10 +172,18 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	if err := o.follow(cmd, &config); err != nil {
 		return config, err
 	}
+	if urls := urlsOf(&config); len(urls) > 0 && o.http == "" {
+		return config, wrongUsage(cmd, fmt.Errorf("--join %s: want --http, too, as in --http 9001: nodes of that program reach this one over HTTP", urls[0]))
+	}
 	if err := config.Validate(); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
 	return config, nil
+}
+
+// urlsOf gives what is to be joined over HTTP.
+func urlsOf(config *agent.Config) []string {
+	return slices.DeleteFunc(slices.Clone(config.Join), func(text string) bool { return !agent.IsURL(text) })
 }
 
 // checkPeer says what is wrong with the flags that only a peer has.
@@ -237,7 +246,7 @@ func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
 	if o.config == "" {
 		return nil
 	}
-	if len(config.Join) > 0 {
+	if len(config.Join) > len(urlsOf(config)) {
 		return wrongUsage(cmd, errors.New("--config and --join: a node of a network with seeds finds it by the seeds; want one of the two"))
 	}
 	list, err := seeds.Load(o.config)
@@ -322,6 +331,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		machine, _ := os.Hostname()             // without one it is asked by its other names
 		server := web.Server(node, web.Info{
 			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(), LogLost: log.Lost,
+			Join: urlsOf(&config), Log: log.Logger,
 		})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server

@@ -7,12 +7,14 @@ const RULINGS_SHOWN_MAX = 50
 const RUMOR_CHARACTERS_MAX = 500 // shown of one
 const REFRESH_MS = 250 // at most one request for the members in this time
 const RETRY_MS = 5000
+const GUESTS_MS = 2000 // nothing is told of guests: while there are some, the members are asked for
 const TROUBLES_MS = 5000 // some troubles come and go without an event
 
 const $ = id => document.getElementById(id)
 const rows = new Map() // by member id
 let chosen = '' // id of the member whose case is shown
 let refreshing // the timer, while a refresh is due
+let guestsDue // the same, for guests
 let rumorsDue // the same, of rumors
 let seedsDue // the same, of the seeds
 
@@ -57,7 +59,7 @@ function showMembers(members) {
     name.firstChild.title = m.id
     state.replaceChildren(m.state, m.outside ? ', not in' : '', ...(m.away_until ? [', away until ', time(m.away_until)] : []))
     state.className = m.state
-    role.textContent = m.role
+    role.textContent = m.dialect ? `${m.role}, guest (${m.dialect})` : m.role
     since.replaceChildren(time(m.since))
     address.textContent = m.addr
     incarnation.textContent = m.incarnation
@@ -67,6 +69,7 @@ function showMembers(members) {
     rows.get(id).remove()
     rows.delete(id)
   }
+  if (members.some(m => m.dialect)) guestsDue ??= setTimeout(() => { guestsDue = undefined; refresh() }, GUESTS_MS)
   const counts = {}
   for (const m of members) if (!m.outside) counts[m.state] = (counts[m.state] ?? 0) + 1
   $('counts').textContent = Object.entries(counts).map(([state, n]) => `${n} ${state}`).join(', ')

@@ -1,0 +1,143 @@
+package dialect
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// This file is about the JSON that nodes of p4 send each other over HTTP. They ignore what they do not know, but for
+// the top level of a rumor, where nothing else may stand; so does this.
+
+// P4Member is a member as GET /api/status and POST /api/sync_members have it.
+type P4Member struct {
+	ID          string            `json:"id"`
+	Host        string            `json:"host"`
+	Port        uint16            `json:"port"` // of HTTP
+	IsAlive     bool              `json:"is_alive"`
+	LastSeen    float64           `json:"last_seen"` // seconds since 1970
+	VectorClock map[string]uint64 `json:"vector_clock"`
+}
+
+// UnmarshalJSON takes what is needed of a member of others.
+func (m *P4Member) UnmarshalJSON(text []byte) error {
+	var told struct {
+		ID      string `json:"id"`
+		Host    string `json:"host"`
+		Port    uint16 `json:"port"`
+		IsAlive bool   `json:"is_alive"`
+	}
+	if err := json.Unmarshal(text, &told); err != nil {
+		return err
+	}
+	*m = P4Member{ID: told.ID, Host: told.Host, Port: told.Port, IsAlive: told.IsAlive}
+	return nil
+}
+
+// P4Members is the body of POST /api/sync_members.
+type P4Members struct {
+	Members map[string]P4Member `json:"members"`
+}
+
+// P4Join is the body of POST /api/join: the node that joins, and where it serves.
+type P4Join struct {
+	NodeID string `json:"node_id"`
+	Host   string `json:"host"`
+	Port   uint16 `json:"port"`
+}
+
+// P4Ping is the body of POST /api/ping, P4Alive what answers it.
+type P4Ping struct {
+	Sender string `json:"sender"`
+}
+
+// P4Alive answers a ping.
+type P4Alive struct {
+	Status string  `json:"status"` // "alive"
+	NodeID string  `json:"node_id"`
+	Time   float64 `json:"timestamp"`
+}
+
+// P4Probe is the body of POST /api/indirect_ping, P4Probed what answers it.
+type P4Probe struct {
+	Target    string `json:"target"`
+	Requester string `json:"requester"`
+}
+
+// P4Probed says whether the target has answered.
+type P4Probed struct {
+	Success bool `json:"success"`
+}
+
+// P4Status is what is needed of the answer of GET /api/status.
+type P4Status struct {
+	NodeID  string                     `json:"node_id"`
+	Members map[string]P4Member        `json:"members"`
+	Data    map[string]json.RawMessage `json:"local_data"`
+}
+
+// The operations of a rumor.
+const (
+	P4Update = "update"      // of a key
+	P4Failed = "node_failed" // of a member
+)
+
+// P4Data is what a rumor says.
+type P4Data struct {
+	Operation string          `json:"operation"`
+	Key       *string         `json:"key,omitempty"`
+	Value     json.RawMessage `json:"value,omitempty"`
+	NodeID    string          `json:"node_id,omitempty"`
+}
+
+// P4Rumor is the body of POST /api/gossip. It has these keys, and no other.
+type P4Rumor struct {
+	ID          string   `json:"id"`
+	Data        P4Data   `json:"data"`
+	Timestamp   float64  `json:"timestamp"`
+	Sender      string   `json:"sender_id"`
+	Excitement  int      `json:"excitement_level"`
+	Propagation int      `json:"propagation_count"`
+	Seen        []string `json:"recipients_seen"`
+}
+
+// What a rumor's excitement is: it is passed on with P4Hot, and no more with P4Cold.
+const (
+	P4Hot  = 10
+	P4Cold = 2
+)
+
+const p4IDMax = 128 // bytes of the id of a rumor
+
+// P4RumorTakes is what a rumor must have.
+const P4RumorTakes = `"id" and "data" of an operation, "update" with "key" and "value", or "node_failed"`
+
+// Check says what is wrong with a rumor, if anything.
+func (r *P4Rumor) Check() error {
+	switch {
+	case r.ID == "" || len(r.ID) > p4IDMax:
+		return fmt.Errorf("id: want 1 to %d bytes", p4IDMax)
+	case r.Data.Operation == P4Failed:
+		return nil
+	case r.Data.Operation != P4Update:
+		return fmt.Errorf("data.operation %.64q: want update or node_failed", r.Data.Operation)
+	case r.Data.Key == nil || r.Data.Value == nil:
+		return errors.New(`data: want "key" and "value"`)
+	}
+	return nil
+}
+
+// p4Tag ends the ids of our rumors, which are UUIDs as those of others: one that comes back is known by it.
+const p4Tag = "-686561727361" // hearsa
+
+// P4RumorID gives the id of our rumor of a key in a version, the same on all our nodes.
+func P4RumorID(key string, version []byte) string {
+	h := sha256.Sum256(append(append([]byte(key), 0), version...))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80 // RFC 9562, section 5.8: the rest is the program's affair
+	return fmt.Sprintf("%x-%x-%x-%x%s", h[:4], h[4:6], h[6:8], h[8:10], p4Tag)
+}
+
+// P4IsOurs reports whether a rumor was begun by a node of ours.
+func P4IsOurs(id string) bool { return strings.HasSuffix(id, p4Tag) }

@@ -1,0 +1,651 @@
+package guest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+// fakeStore is a store and a roster, which several nodes share.
+type fakeStore struct {
+	mu      sync.Mutex
+	members []hearsay.Member
+	keys    map[string]hearsay.Stored
+	changes []hearsay.KeyChange
+	news    chan struct{} // closed at the next change
+	number  uint64
+}
+
+// reader is a node that has it.
+type reader struct {
+	*fakeStore
+	name string
+}
+
+func newStore(names ...string) *fakeStore {
+	s := &fakeStore{keys: make(map[string]hearsay.Stored), news: make(chan struct{})}
+	for _, name := range names {
+		s.members = append(s.members, hearsay.Member{Name: name, ID: hearsay.NodeID([]byte(fmt.Sprintf("%-16s", name))), Role: hearsay.RolePeer, State: hearsay.StateAlive})
+	}
+	return s
+}
+
+func (r reader) Self() hearsay.Member {
+	return r.members[slices.IndexFunc(r.members, func(m hearsay.Member) bool { return m.Name == r.name })]
+}
+
+func (s *fakeStore) Members() []hearsay.Member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.members)
+}
+
+func (s *fakeStore) Get(key string) (hearsay.Stored, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.keys[key]
+	stored.Key = key
+	return stored, nil
+}
+
+func (s *fakeStore) Keys(prefix, after string, limit int) (keys []hearsay.KeyInfo, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(s.keys)) {
+		if strings.HasPrefix(key, prefix) && key > after && len(keys) < limit {
+			keys = append(keys, hearsay.KeyInfo{Key: key})
+		}
+	}
+	return keys, nil
+}
+
+// Write replaces what a context names: all versions up to a number. What is newer stays, behind it.
+func (s *fakeStore) Write(_ context.Context, writes ...hearsay.Write) (contexts [][]byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range writes {
+		if w.If == hearsay.IfAbsent && len(s.keys[w.Key].Siblings) > 0 {
+			return nil, hearsay.ErrKeyExists
+		}
+	}
+	for _, w := range writes {
+		s.number++
+		context := binary.BigEndian.AppendUint64(nil, s.number)
+		stored := hearsay.Stored{Key: w.Key, Context: context}
+		if !w.Delete {
+			stored.Siblings = append(stored.Siblings, hearsay.Sibling{Value: w.Value})
+		}
+		if before := s.keys[w.Key]; w.Context != nil && !bytes.Equal(w.Context, before.Context) {
+			stored.Siblings = append(stored.Siblings, before.Siblings...)
+		}
+		s.keys[w.Key] = stored
+		if w.Delete {
+			delete(s.keys, w.Key)
+		}
+		contexts = append(contexts, context)
+		value, _ := stored.Value()
+		s.changes = append(s.changes, hearsay.KeyChange{Key: w.Key, Value: value, Siblings: len(stored.Siblings), Context: context})
+	}
+	close(s.news)
+	s.news = make(chan struct{})
+	return contexts, nil
+}
+
+func (s *fakeStore) Revision() hearsay.Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return hearsay.Revision{Number: uint64(len(s.changes))}
+}
+
+func (s *fakeStore) WatchAfter(ctx context.Context, prefix string, after hearsay.Revision, _ time.Duration) (iter.Seq2[hearsay.Revision, hearsay.Event], error) {
+	return func(yield func(hearsay.Revision, hearsay.Event) bool) {
+		for at := after.Number; ctx.Err() == nil; {
+			s.mu.Lock()
+			changes, news := s.changes[at:], s.news
+			s.mu.Unlock()
+			for _, c := range changes {
+				at++
+				if strings.HasPrefix(c.Key, prefix) && !yield(hearsay.Revision{Number: at}, hearsay.Event{Kind: hearsay.EventKeyChanged, Change: &c}) {
+					return
+				}
+			}
+			if len(changes) == 0 {
+				select {
+				case <-news:
+				case <-ctx.Done():
+				}
+			}
+		}
+	}, nil
+}
+
+func (s *fakeStore) put(key, value string) {
+	s.Write(context.Background(), hearsay.Write{Key: key, Value: []byte(value)})
+}
+
+func (s *fakeStore) value(key string) string {
+	stored, _ := s.Get(key)
+	value, _ := stored.Value()
+	return string(value)
+}
+
+// nets is what there is at addresses, and what was asked there.
+type nets struct {
+	mu    sync.Mutex
+	at    map[string]*old
+	asked []string // "host:port path"
+}
+
+// old is a node of p4 that shows what it was told.
+type old struct {
+	dialect.P4Status
+	gossip   []dialect.P4Rumor
+	synced   int
+	stubborn bool // it takes nothing
+	deaf     map[string]bool
+}
+
+func newOld(name string) *old {
+	return &old{P4Status: dialect.P4Status{NodeID: name, Members: map[string]dialect.P4Member{}, Data: map[string]json.RawMessage{}}}
+}
+
+var errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("nobody is there")}
+
+func (n *nets) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked = append(n.asked, r.URL.Host+" "+r.URL.Path)
+	o := n.at[r.URL.Host]
+	if o == nil {
+		return nil, errNobody
+	}
+	if o.deaf[r.URL.Path] {
+		return nil, context.DeadlineExceeded
+	}
+	w := httptest.NewRecorder()
+	body, _ := io.ReadAll(r.Body)
+	var answer any = map[string]string{"status": "success"}
+	switch r.URL.Path {
+	case p4PathPing:
+		answer = dialect.P4Alive{Status: "alive", NodeID: o.NodeID}
+	case p4PathStatus:
+		answer = o.P4Status
+	case p4PathProbe:
+		answer = dialect.P4Probed{Success: true}
+	case p4PathSync:
+		var told dialect.P4Members
+		json.Unmarshal(body, &told)
+		maps.Copy(o.Members, told.Members)
+		o.synced++
+	case p4PathGossip:
+		var told dialect.P4Rumor
+		json.Unmarshal(body, &told)
+		o.gossip = append(o.gossip, told)
+		if told.Data.Operation == dialect.P4Failed {
+			m := o.Members[told.Data.NodeID]
+			m.IsAlive = false
+			o.Members[told.Data.NodeID] = m
+		} else if !o.stubborn {
+			o.Data[*told.Data.Key] = told.Data.Value
+		}
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+	json.NewEncoder(w).Encode(answer)
+	return w.Result(), nil
+}
+
+func (n *nets) set(at string, o *old) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.at[at] = o
+}
+
+func (n *nets) read(do func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	do()
+}
+
+func (n *nets) count(ends string) (times int) {
+	n.read(func() {
+		for _, asked := range n.asked {
+			if strings.HasSuffix(asked, ends) {
+				times++
+			}
+		}
+	})
+	return times
+}
+
+// p4World runs nodes of ours with a store in common, in a bubble, in which time passes where all wait.
+func p4World(t *testing.T, names []string, do func(t *testing.T, s *fakeStore, n *nets, nodes []*P4)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, n := newStore(names...), &nets{at: make(map[string]*old)}
+		ctx, cancel := context.WithCancel(t.Context())
+		var nodes []*P4
+		var running sync.WaitGroup
+		for i, name := range names {
+			p := NewP4(reader{s, name}, P4Place{"localhost", uint16(9001 + i)}, nil, nil)
+			p.client.Transport = n
+			nodes = append(nodes, p)
+			running.Go(func() { p.Run(ctx) })
+		}
+		synctest.Wait()
+		do(t, s, n, nodes)
+		cancel()
+		running.Wait()
+	})
+}
+
+// pass has time pass in the bubble.
+func pass(d time.Duration) { <-time.After(d) }
+
+const oldAt = "127.0.0.1:8001"
+
+// join has a node of p4 come to the first of ours.
+func join(t *testing.T, n *nets, p *P4, o *old, at string) {
+	t.Helper()
+	n.set(at, o)
+	addr := netip.MustParseAddrPort(at)
+	welcome, err := p.Join(&dialect.P4Join{NodeID: o.NodeID, Host: "localhost", Port: addr.Port()}, addr, addr.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	welcome(t.Context(), nil)
+}
+
+func state(p *P4, name string) hearsay.State {
+	for _, m := range p.Guests() {
+		if m.Name == name {
+			return m.State
+		}
+	}
+	return 0
+}
+
+// A guest that does not answer is dead after two pings, unless another reaches it, and alive again once it answers; it
+// is then told all that it missed, and the others that it lives.
+func TestP4DeadAndAlive(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		one, two := newOld("node_1"), newOld("node_2")
+		join(t, n, nodes[0], one, oldAt)
+		join(t, n, nodes[0], two, "127.0.0.1:8002")
+		pass(10 * time.Second)
+		n.read(func() {
+			if !two.Members["node_1"].IsAlive || !two.Members["ada"].IsAlive || !two.Members["bob"].IsAlive || two.Members["bob"].Port != 9002 {
+				t.Errorf("it believes %v", two.Members)
+			}
+			one.deaf = map[string]bool{p4PathPing: true} // node_2 says that it answers
+		})
+		pass(time.Minute)
+		if got := state(nodes[0], "node_1"); got != hearsay.StateAlive {
+			t.Errorf("it is %v though another reaches it", got)
+		}
+		n.set(oldAt, nil)
+		n.read(func() { two.deaf = map[string]bool{p4PathProbe: true} })
+		pass(10 * time.Second)
+		n.read(func() {
+			if got := state(nodes[1], "node_1"); got != hearsay.StateDead || two.Members["node_1"].IsAlive {
+				t.Errorf("it is %v, and node_2 believes %v", got, two.Members["node_1"])
+			}
+		})
+		s.put("k", "1")
+		pass(time.Hour)
+		n.read(func() { one.deaf = nil })
+		n.set(oldAt, one)
+		pass(10 * time.Second)
+		n.read(func() {
+			if got := state(nodes[1], "node_1"); got != hearsay.StateAlive || !two.Members["node_1"].IsAlive || string(one.Data["k"]) != "1" {
+				t.Errorf("it is %v, node_2 believes %v, and it has %s", got, two.Members["node_1"], one.Data)
+			}
+		})
+	})
+}
+
+// What one guest writes the others are told, and not the guest itself. What is here it is told, and what it has is
+// taken.
+func TestP4Tells(t *testing.T) {
+	p4World(t, []string{"ada", "bob", "cy"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		s.put("ours", `{"a": 1.50}`)
+		s.put("text", "no JSON")
+		s.put("gone", "1")
+		one, two := newOld("node_1"), newOld("node_2")
+		one.Data["theirs"] = json.RawMessage("2")
+		join(t, n, nodes[0], one, oldAt)
+		join(t, n, nodes[0], two, "127.0.0.1:8002")
+		pass(20 * time.Second)
+		for i, o := range []*old{one, two} {
+			n.read(func() {
+				if string(o.Data["ours"]) != `{"a":1.50}` || string(o.Data["text"]) != `"no JSON"` || string(o.Data["theirs"]) != "2" {
+					t.Errorf("%d has %s", i, o.Data)
+				}
+				o.gossip = nil
+			})
+		}
+		if got := s.value("theirs"); got != "2" {
+			t.Errorf("of theirs the store has %q", got)
+		}
+		key := "k"
+		rumor := &dialect.P4Rumor{ID: "u1", Data: dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: json.RawMessage("3")}, Sender: "node_1"}
+		n.read(func() { one.Data["k"] = json.RawMessage("3") })
+		for _, p := range nodes { // it goes round
+			if err := p.Hear(t.Context(), rumor); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Minute)
+		n.read(func() {
+			if len(one.gossip) > 0 || string(two.Data["k"]) != "3" {
+				t.Errorf("the first is told %v, the second has %s", one.gossip, two.Data)
+			}
+			ids := make(map[string]bool)
+			for _, r := range two.gossip {
+				ids[r.ID] = true
+				if !dialect.P4IsOurs(r.ID) || r.Excitement != dialect.P4Hot || r.Propagation < 1 || !slices.Contains(r.Seen, r.Sender) || !slices.Contains(r.Seen, "node_2") {
+					t.Errorf("it is told %+v", r)
+				}
+			}
+			if len(ids) != 1 {
+				t.Errorf("one write is rumors %v", ids)
+			}
+		})
+		s.Write(t.Context(), hearsay.Write{Key: "gone", Delete: true})
+		pass(time.Minute)
+		n.read(func() {
+			if string(one.Data["gone"]) != "null" || s.value("gone") != "" {
+				t.Errorf("what was deleted is %s there, and %q here", one.Data["gone"], s.value("gone"))
+			}
+		})
+	})
+}
+
+// A rumor that comes late, and to another node, does not undo what was written since. A write takes the place of what
+// guests were told, and of nothing else.
+func TestP4HearsOnce(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		join(t, n, nodes[0], newOld("node_1"), oldAt)
+		key := "k"
+		hear := func(p *P4, id, value string) {
+			t.Helper()
+			data := dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: json.RawMessage(value)}
+			if err := p.Hear(t.Context(), &dialect.P4Rumor{ID: id, Data: data, Sender: "node_1"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hear(nodes[0], "u1", "1")
+		pass(10 * time.Second)
+		s.put("k", "2")
+		pass(10 * time.Second)
+		hear(nodes[1], "u1", "1")
+		hear(nodes[1], dialect.P4RumorID("k", nil), "1") // ours, which has come back
+		if got := s.value("k"); got != "2" {
+			t.Errorf("after an old rumor the store has %s", got)
+		}
+		hear(nodes[1], "u2", "3")
+		stored, _ := s.Get("k")
+		if s.value("k") != "3" || len(stored.Siblings) != 1 {
+			t.Errorf("what replaces what was told leaves %+v", stored)
+		}
+		s.put("k", "4") // nobody was told
+		hear(nodes[0], "u3", "5")
+		if stored, _ := s.Get("k"); len(stored.Siblings) != 2 {
+			t.Errorf("of two that were written at the same time there is %+v", stored)
+		}
+		if err := nodes[0].Hear(t.Context(), &dialect.P4Rumor{ID: "u4", Data: dialect.P4Data{Operation: dialect.P4Update, Key: new(P4Prefix + "guest/x"), Value: json.RawMessage("1")}}); !errors.Is(err, ErrP4Reserved) {
+			t.Errorf("a key of the nodes themselves: %v", err)
+		}
+	})
+}
+
+// A guest that never takes what it is told is told it more and more seldom, and one that is as it should be is left
+// alone.
+func TestP4GivesWay(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		calm, stubborn := newOld("node_1"), newOld("node_2")
+		stubborn.stubborn, stubborn.Data["k"] = true, json.RawMessage("1")
+		s.put("k", "2")
+		join(t, n, nodes[0], calm, oldAt)
+		join(t, n, nodes[0], stubborn, "127.0.0.1:8002")
+		pass(time.Minute)
+		n.read(func() { n.asked, calm.synced, calm.gossip, stubborn.gossip = nil, 0, nil, nil })
+		pass(time.Hour)
+		n.read(func() {
+			if calm.synced > 0 || len(calm.gossip) > 0 {
+				t.Errorf("the calm one is synced %d times, and told %v", calm.synced, calm.gossip)
+			}
+			if most := 2 * 62; len(stubborn.gossip) > most || len(stubborn.gossip) < most/2 { // two nodes, each once a minute
+				t.Errorf("the stubborn one is told %d times in an hour", len(stubborn.gossip))
+			}
+		})
+		if got, most := n.count(oldAt+" "+p4PathStatus), 2*3600/30+2; got > most {
+			t.Errorf("the calm one is looked at %d times in an hour, at most %d are needed", got, most)
+		}
+	})
+}
+
+// A guest names a thousand others: they are asked whether they are there, some at a time, and those that are not, or
+// are others, are no guests. A stranger names nobody.
+func TestP4InventedNodes(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		invented := make(map[string]dialect.P4Member)
+		for i := range 1000 {
+			id := fmt.Sprintf("fake_%d", i)
+			invented[id] = dialect.P4Member{ID: id, Host: "localhost", Port: uint16(20000 + i), IsAlive: true}
+		}
+		n.set("127.0.0.1:20007", newOld("another"))
+		from := netip.MustParseAddr("127.0.0.1")
+		nodes[0].Consider(from, invented)
+		pass(time.Minute)
+		n.read(func() {
+			if len(n.asked) > 0 {
+				t.Errorf("on a stranger's word it asks %v", n.asked)
+			}
+		})
+		liar := newOld("node_1")
+		liar.Members = invented
+		join(t, n, nodes[0], liar, oldAt)
+		n.set("127.0.0.1:20500", newOld("fake_500"))
+		for range 100 {
+			nodes[0].Consider(from, invented)
+			pass(100 * time.Millisecond)
+		}
+		pings := 0
+		n.read(func() {
+			for _, asked := range n.asked {
+				if strings.HasPrefix(asked, "127.0.0.1:20") && strings.HasSuffix(asked, p4PathPing) {
+					pings++
+				} else if strings.HasPrefix(asked, "127.0.0.1:20") && !strings.HasPrefix(asked, "127.0.0.1:20500") {
+					t.Errorf("one that is no guest is asked %s", asked)
+				}
+			}
+		})
+		if pings < p4HintMost || pings > 20*p4HintMost {
+			t.Errorf("in 10 s %d nodes are asked on one guest's word", pings)
+		}
+		pass(time.Hour) // at each look some others
+		if guests := nodes[0].Guests(); len(guests) != 2 || guests[0].Name != "fake_500" {
+			t.Errorf("guests: %v", guests)
+		}
+	})
+}
+
+// One IP address has at most so many guests, and a name that answers where it is has no other place.
+func TestP4Limits(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		for i := range p4MostOf + 3 {
+			join(t, n, nodes[0], newOld("node_"+strconv.Itoa(i)), fmt.Sprintf("127.0.0.1:%d", 8001+i))
+			synctest.Wait()
+		}
+		join(t, n, nodes[0], newOld("node_0"), "127.0.0.2:8001")
+		join(t, n, nodes[0], newOld("other"), "127.0.0.2:8002")
+		synctest.Wait()
+		guests := nodes[1].Guests()
+		if len(guests) != p4MostOf+1 || guests[0].Name != "node_0" || guests[0].Addr != netip.MustParseAddrPort(oldAt) {
+			t.Errorf("%d guests, the first %v", len(guests), guests[0])
+		}
+		for name, id := range map[string]string{"ours": "bob", "no name": "a b"} {
+			if _, err := nodes[0].Join(&dialect.P4Join{NodeID: id}, netip.MustParseAddrPort(oldAt), netip.IPv6Loopback()); !errors.Is(err, ErrP4Refused) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if nodes[0].Refused() == 0 {
+			t.Error("nothing is counted")
+		}
+	})
+}
+
+// Two of ours serve each guest; where one of them ends another takes its place.
+func TestP4Servers(t *testing.T) {
+	p4World(t, []string{"ada", "bob", "cy", "dan"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		join(t, n, nodes[0], newOld("node_1"), oldAt)
+		servers := func() (names []string) {
+			pass(5 * time.Second)
+			for _, p := range nodes {
+				p.mu.Lock()
+				if g := p.guests["node_1"]; g != nil && g.serves {
+					names = append(names, p.node.Self().Name)
+				}
+				p.mu.Unlock()
+			}
+			return names
+		}
+		first := servers()
+		if len(first) != p4Servers {
+			t.Fatalf("it is served by %v", first)
+		}
+		s.mu.Lock()
+		for i := range s.members {
+			if s.members[i].Name == first[0] {
+				s.members[i].State = hearsay.StateDead
+			}
+		}
+		s.mu.Unlock()
+		second := servers()
+		second = slices.DeleteFunc(second, func(name string) bool { return name == first[0] })
+		if len(second) != p4Servers || !slices.Contains(second, first[1]) {
+			t.Errorf("without %s it is served by %v", first[0], second)
+		}
+	})
+}
+
+// A node that joins and does not take the members is not sent them for ever, and what it answers is not read for long.
+func TestP4JoinerThatDoesNotTakeTheMembers(t *testing.T) {
+	for name, answer := range map[string]func(net.Conn) int64{
+		"refuses": func(conn net.Conn) int64 {
+			n, _ := io.WriteString(conn, "HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n")
+			return int64(n)
+		},
+		"sends elsewhere": func(conn net.Conn) int64 {
+			n, _ := fmt.Fprintf(conn, "HTTP/1.1 307 x\r\nLocation: http://%s/api/other\r\nContent-Length: 0\r\n\r\n", conn.LocalAddr())
+			return int64(n)
+		},
+		"long header": func(conn net.Conn) int64 { // as much of it as is taken
+			n, _ := io.WriteString(conn, "HTTP/1.1 200 x\r\nX: ")
+			more, _ := io.Copy(conn, bytes.NewReader(bytes.Repeat([]byte("a"), 32<<20)))
+			return int64(n) + more
+		},
+		"long body": func(conn net.Conn) int64 {
+			n, _ := io.WriteString(conn, "HTTP/1.1 500 x\r\n\r\n")
+			more, _ := io.Copy(conn, bytes.NewReader(bytes.Repeat([]byte("a"), 32<<20)))
+			return int64(n) + more
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			taken := make(chan int64, 100)
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						close(taken)
+						return
+					}
+					if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+						if r.URL.Path != p4PathSync {
+							t.Errorf("it is asked %s", r.URL.Path)
+						}
+						taken <- answer(conn)
+					}
+					conn.Close()
+				}
+			}()
+			began := time.Now()
+			p := NewP4(reader{newStore("ada"), "ada"}, P4Place{"localhost", 9001}, nil, nil)
+			if p.send(t.Context(), netip.MustParseAddrPort(listener.Addr().String()), nil) {
+				t.Error("it is held to have them")
+			}
+			listener.Close()
+			times, most := 0, int64(0)
+			for n := range taken {
+				times, most = times+1, max(most, n)
+			}
+			if times != p4JoinTries || most > 8<<20 || time.Since(began) > p4JoinFor {
+				t.Errorf("it was asked %d times, and of one answer %d bytes were taken", times, most)
+			}
+		})
+	}
+}
+
+func TestP4At(t *testing.T) {
+	for _, c := range []struct{ host, from, want string }{
+		{"localhost", "127.0.0.1", "127.0.0.1:9"},
+		{"localhost", "10.0.0.1", "10.0.0.1:9"},
+		{"127.0.0.3", "127.0.0.1", "127.0.0.3:9"},
+		{"10.0.0.2", "10.0.0.1", "10.0.0.2:9"},
+		{"::ffff:10.0.0.2", "::ffff:10.0.0.1", "10.0.0.2:9"},
+		{"127.0.0.1", "10.0.0.1", ""},
+		{"::1", "10.0.0.1", ""},
+		{"169.254.169.254", "10.0.0.1", ""},
+		{"0.0.0.0", "127.0.0.1", ""},
+		{"224.0.0.1", "127.0.0.1", ""},
+		{"example.org", "127.0.0.1", ""},
+		{"", "127.0.0.1", ""},
+	} {
+		at, err := p4At(c.host, 9, netip.MustParseAddr(c.from))
+		if got := at.String(); c.want == "" && err == nil || c.want != "" && got != c.want {
+			t.Errorf("%s from %s is %s, %v, want %q", c.host, c.from, got, err, c.want)
+		}
+	}
+	if _, err := p4At("localhost", 0, netip.MustParseAddr("127.0.0.1")); err == nil {
+		t.Error("port 0 is taken")
+	}
+}
+
+func TestP4PlaceOf(t *testing.T) {
+	own := netip.MustParseAddr("10.0.0.7")
+	for http, want := range map[string]P4Place{
+		"127.0.0.1:9001": {"localhost", 9001}, "[::1]:9001": {"localhost", 9001}, "127.0.0.2:9001": {"127.0.0.2", 9001},
+		"0.0.0.0:9001": {"10.0.0.7", 9001}, "[::]:9001": {"10.0.0.7", 9001}, "node.example:9001": {"node.example", 9001}, "": {},
+	} {
+		if got := P4PlaceOf(http, own); got != want {
+			t.Errorf("%q is %v, want %v", http, got, want)
+		}
+	}
+}

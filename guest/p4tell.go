@@ -1,0 +1,321 @@
+package guest
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+// p4PushFor is for how long a guest is told what it lacks until it is looked at again. A guess.
+const p4PushFor = 5 * time.Second
+
+// tellWaiting tells a guest the keys that wait for it, and reports whether it is reached.
+func (p *P4) tellWaiting(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) bool {
+	p.mu.Lock()
+	waiting := g.waiting
+	g.waiting = make(map[string]struct{})
+	p.mu.Unlock()
+	keys := slices.Sorted(maps.Keys(waiting))
+	for i, key := range keys {
+		if p.tell(ctx, g, at, key, dialect.P4Hot) {
+			continue
+		}
+		p.mu.Lock()
+		for _, key := range keys[i:] {
+			g.waiting[key] = struct{}{}
+		}
+		g.pingAt = time.Now()
+		p.mu.Unlock()
+		return false
+	}
+	return true
+}
+
+// tell tells a guest what a key is, unless it has that, and reports whether it is reached. What is hot, as it was just
+// written, has one id whichever node of ours tells it, and guests pass it on; what is told again has a new one.
+func (p *P4) tell(ctx context.Context, g *p4Guest, at netip.AddrPort, key string, excitement int) bool {
+	stored, err := p.node.Get(key)
+	if err != nil {
+		return true // the node ends
+	}
+	value, is := stored.Value()
+	text := []byte("null")
+	if is {
+		text = dialect.P4Value(value)
+	}
+	sum, self := p4Sum(text), p.node.Self().Name
+	seen := []string{self}
+	p.mu.Lock()
+	has, known := g.has[key]
+	for _, id := range slices.Sorted(maps.Keys(p.guests)) {
+		if p.guests[id].State != hearsay.StateDead {
+			seen = append(seen, id) // they are told, too
+		}
+	}
+	p.mu.Unlock()
+	if known && has == sum || !known && !is {
+		return true
+	}
+	version := []byte(stored.Context)
+	if !is || excitement != dialect.P4Hot {
+		version = make([]byte, 16)
+		cryptorand.Read(version)
+	}
+	now := time.Now()
+	err = p.ask(ctx, p4TellLimit, at.String(), p4PathGossip, &dialect.P4Rumor{
+		ID: dialect.P4RumorID(key, version), Data: dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: text},
+		Timestamp: p4Time(now), Sender: self, Excitement: excitement, Propagation: 1, Seen: seen,
+	}, nil)
+	if err == nil {
+		p.mu.Lock()
+		g.has[key] = sum
+		k := p.key(key)
+		k.told = stored.Context
+		k.holds(stored.Context, sum)
+		p.mu.Unlock()
+	}
+	return reached(err)
+}
+
+// look looks at what a guest has and believes, and makes good what differs: it is told anew, or what it has is taken.
+// One that stays different is looked at more and more seldom.
+func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) {
+	p.mu.Lock()
+	g.looked = time.Now()
+	g.lookAt = g.looked.Add(p4CheckMost)
+	clear(g.said)
+	p.mu.Unlock()
+	var s dialect.P4Status
+	err := p.ask(ctx, p4LookLimit, at.String(), p4PathStatus, nil, &s)
+	differs := err != nil || s.NodeID != id
+	if !differs {
+		p.consider(at.Addr(), s.Members)
+		believes := p.believes(ctx, id, at, &s)
+		differs = !p.equal(ctx, id, g, at, &s) || !believes
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := now.Add(p4CheckCalm)
+	if !differs {
+		g.wait = p4CheckFirst
+	} else {
+		next = now.Add(g.wait)
+		g.wait = min(2*g.wait, p4CheckMost)
+	}
+	if next.Before(g.lookAt) {
+		g.lookAt = next
+	}
+}
+
+// believes reports whether a guest believes of all others what is so. Else it is told: deaths by rumors, the rest by
+// all members.
+func (p *P4) believes(ctx context.Context, id string, at netip.AddrPort, s *dialect.P4Status) bool {
+	members, self := p.Members(map[string]uint64{}), p.node.Self().Name
+	right, synced := true, true
+	for _, other := range slices.Sorted(maps.Keys(members)) {
+		m := members[other]
+		theirs, known := s.Members[other]
+		switch {
+		case other == id:
+		case m.IsAlive && (!known || !theirs.IsAlive || theirs.Port != m.Port):
+			synced = false
+		case !m.IsAlive && known && theirs.IsAlive:
+			right = false
+			unique := make([]byte, 16)
+			cryptorand.Read(unique)
+			p.ask(ctx, p4TellLimit, at.String(), p4PathGossip, &dialect.P4Rumor{
+				ID: dialect.P4RumorID(other, unique), Data: dialect.P4Data{Operation: dialect.P4Failed, NodeID: other},
+				Timestamp: p4Time(time.Now()), Sender: self, Excitement: dialect.P4Cold, Propagation: 1, Seen: []string{self, id},
+			}, nil) // if it fails the next look shows it
+		}
+	}
+	if !synced {
+		p.ask(ctx, p4TellLimit, at.String(), p4PathSync, dialect.P4Members{Members: members}, nil)
+	}
+	return right && synced
+}
+
+// equal reports whether a guest has what is here. What it lacks, or has otherwise, it is told, but for a value that
+// was never here: that it has written, and it is taken. Of a key that it had otherwise before it is one of several
+// that were written at the same time.
+func (p *P4) equal(ctx context.Context, id string, g *p4Guest, at netip.AddrPort, s *dialect.P4Status) bool {
+	shown := make(map[string]uint64, len(s.Data))
+	for key, value := range s.Data {
+		if hearsay.CheckKey(key) != nil || P4IsReserved(key) || len(value) > hearsay.MaxValue || dialect.P4Unreadable(value) != "" {
+			p.refused.Add(1)
+			continue
+		}
+		shown[key] = p4Sum(value)
+	}
+	p.mu.Lock()
+	before := g.has
+	for key := range g.said { // it has said more since it was asked
+		shown[key] = before[key]
+		delete(s.Data, key)
+	}
+	g.has = maps.Clone(shown)
+	p.mu.Unlock()
+	var tells []string
+	for key, sum := range shown {
+		if _, still := s.Data[key]; still && p.differs(ctx, id, key, s.Data[key], sum, before) {
+			tells = append(tells, key)
+		}
+	}
+	for after := ""; ; {
+		keys, err := p.node.Keys("", after, p4Page)
+		if err != nil || len(keys) == 0 {
+			break
+		}
+		for i := range keys {
+			if after = keys[i].Key; shown[after] == 0 && !P4IsReserved(after) {
+				tells = append(tells, after)
+			}
+		}
+	}
+	slices.Sort(tells)
+	until := time.Now().Add(p4PushFor)
+	for _, key := range tells {
+		if time.Now().After(until) || !p.tell(ctx, g, at, key, dialect.P4Cold) {
+			break
+		}
+	}
+	return len(tells) == 0
+}
+
+// differs reports whether a guest is to be told a key, which it has with a value: it may be taken.
+func (p *P4) differs(ctx context.Context, id, key string, value []byte, sum uint64, before map[string]uint64) bool {
+	stored, err := p.node.Get(key)
+	if err != nil {
+		return false // the node ends
+	}
+	ours, is := stored.Value()
+	own := p4Null
+	p.mu.Lock()
+	k, known := p.keys[key]
+	cached := known && k.at == string(stored.Context)
+	if cached {
+		own = k.sum
+	}
+	p.mu.Unlock()
+	if is && !cached {
+		own = p4Sum(dialect.P4Value(ours))
+	}
+	p.mu.Lock()
+	if is {
+		k = p.key(key)
+		k.holds(stored.Context, own)
+	}
+	if sum == own {
+		if is {
+			k.told = stored.Context
+		}
+		p.mu.Unlock()
+		return false
+	}
+	was := before[key]
+	fresh := k == nil || !is && len(k.past) == 0 || was != 0 && was != sum && !slices.Contains(k.past, sum)
+	var told hearsay.Context
+	if k != nil {
+		told = k.told
+	}
+	if k != nil && !fresh {
+		k.had(sum) // if it is shown again it is no new write
+	}
+	p.mu.Unlock()
+	if !fresh {
+		return true
+	}
+	w := hearsay.Write{Key: key, Value: value, Context: told}
+	if !is {
+		w.Context, w.If = nil, hearsay.IfAbsent
+	}
+	err = p.put(ctx, dialect.P4RumorID(id+"\x00"+key, value), w, sum, []string{id})
+	return err != nil || is // then it may have lost: the next look shows it
+}
+
+// Hear takes a rumor of a guest, once in the whole network. What is written blindly there takes the place of what
+// guests were told last.
+func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor) error {
+	if dialect.P4IsOurs(r.ID) {
+		return nil
+	}
+	if r.Data.Operation == dialect.P4Failed {
+		p.doubt(r.Data.NodeID)
+		return nil
+	}
+	key := *r.Data.Key
+	if P4IsReserved(key) {
+		return fmt.Errorf("key %q: %w", key, ErrP4Reserved)
+	}
+	if before, err := p.node.Get(p4SaidPrefix + r.ID); err != nil || len(before.Siblings) > 0 {
+		return err
+	}
+	sum := p4Sum(r.Data.Value)
+	p.mu.Lock()
+	w := hearsay.Write{Key: key, Value: r.Data.Value}
+	if k := p.keys[key]; k != nil && len(p.guests) > 0 {
+		w.Context = k.told
+	}
+	p.mu.Unlock()
+	return p.put(ctx, r.ID, w, sum, append(r.Seen, r.Sender))
+}
+
+// put writes a value of a guest, unless it is there, and that it was heard.
+func (p *P4) put(ctx context.Context, rumor string, w hearsay.Write, sum uint64, seen []string) error {
+	stored, err := p.node.Get(w.Key)
+	if err != nil {
+		return err
+	}
+	if len(seen) > p4Most {
+		seen = seen[len(seen)-p4Most:]
+	}
+	said := hearsay.Write{
+		Key: p4SaidPrefix + rumor, Value: jsonOf(p4Said{Key: w.Key, Sum: sum, Seen: seen}), TTL: p4SaidFor, If: hearsay.IfAbsent,
+	}
+	ctx, cancel := context.WithTimeout(ctx, p4WriteFor)
+	defer cancel()
+	if value, is := stored.Value(); is && p4Sum(dialect.P4Value(value)) == sum {
+		_, err := p.node.Write(ctx, said)
+		return heard(err)
+	}
+	contexts, err := p.node.Write(ctx, said, w)
+	if errors.Is(err, hearsay.ErrUnseen) || errors.Is(err, hearsay.ErrSiblings) {
+		w.Context = nil
+		contexts, err = p.node.Write(ctx, said, w)
+	}
+	if err == nil {
+		p.mu.Lock()
+		p.key(w.Key).told = contexts[1]
+		p.mu.Unlock()
+	}
+	return heard(err)
+}
+
+// heard takes it for well that another node of ours has been faster.
+func heard(err error) error {
+	if errors.Is(err, hearsay.ErrKeyExists) {
+		return nil
+	}
+	return err
+}
+
+// doubt has a member that another holds dead looked after: a guest is pinged, and of others all are told anew.
+func (p *P4) doubt(id string) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.guests[id]; g != nil {
+		g.pingAt = now
+	}
+	p.lookSoon(now)
+	p.wake()
+}

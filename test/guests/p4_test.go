@@ -1,0 +1,202 @@
+package guests
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay/test/process"
+	"hearsay/test/standin"
+)
+
+// within is what a key takes at most from any node to all.
+const within = 10 * time.Second
+
+// cluster is nodes of ours and stand-ins of p4.
+type cluster struct {
+	*testing.T
+	*network
+	flags []string          // of the stand-ins
+	at    map[string]string // where each serves HTTP, by name
+	ends  map[string]func()
+	addr  map[string]string // of ours, where it gossips
+}
+
+func newCluster(t *testing.T, flags ...string) *cluster {
+	t.Helper()
+	return &cluster{t, newNetwork(t, nil), flags, map[string]string{}, map[string]func(){}, map[string]string{}}
+}
+
+// theirs starts a stand-in that joins others by their HTTP, at a port or at any.
+func (c *cluster) theirs(name, port string, others ...string) {
+	c.Helper()
+	args := append(append([]string{"p4", speed}, c.flags...), name, port)
+	for _, other := range others {
+		args = append(args, c.at[other])
+	}
+	p := standin.Start(c.T, "", args...)
+	c.at[name], c.ends[name] = p.Addr, p.Kill
+}
+
+// ours starts a node of ours that joins a stand-in, or a node of ours.
+func (c *cluster) ours(name, http string, join ...string) {
+	c.Helper()
+	args := []string{process.Binary(c.T), "peer", "--ip", "127.0.0.1", "--port", "0", "--http", http, "--name", name, "--settings", c.file("quickly.toml"), "--json"}
+	for _, other := range join {
+		at := "http://" + c.at[other]
+		if c.addr[other] != "" {
+			at = c.addr[other]
+		}
+		args = append(args, "--join", at)
+	}
+	p := process.Run(c.T, c.file(name+".log"), args...)
+	c.at[name], c.addr[name] = p.Said.HTTP, p.Said.Addr
+	c.ends[name] = func() { p.Cmd.Process.Kill(); <-p.Ended }
+}
+
+// kill ends a node without a word, and gives where it served.
+func (c *cluster) kill(name string) (port string) {
+	c.ends[name]()
+	_, port, _ = strings.Cut(c.at[name], ":")
+	delete(c.at, name)
+	return port
+}
+
+type p4Status struct {
+	NodeID  string `json:"node_id"`
+	Members map[string]struct {
+		Host  string
+		Port  int
+		Alive bool `json:"is_alive"`
+	}
+	Data map[string]json.RawMessage `json:"local_data"`
+}
+
+func (c *cluster) status(name string) (s p4Status, err error) {
+	got, err := http.Get("http://" + c.at[name] + "/api/status")
+	if err != nil {
+		return s, err
+	}
+	defer got.Body.Close()
+	return s, json.NewDecoder(got.Body).Decode(&s)
+}
+
+func (c *cluster) post(name, path, body string) {
+	c.Helper()
+	got, err := http.Post("http://"+c.at[name]+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer got.Body.Close()
+	if text, _ := io.ReadAll(got.Body); got.StatusCode != http.StatusOK {
+		c.Fatalf("%s %s at %s: %d %s", path, body, name, got.StatusCode, text)
+	}
+}
+
+// until waits until all nodes say what they should.
+func (c *cluster) until(what string, limit time.Duration, lacks func(name string, s p4Status) string) {
+	c.Helper()
+	took := process.Until(c.T, what, limit, func() string {
+		for _, name := range slices.Sorted(maps.Keys(c.at)) {
+			s, err := c.status(name)
+			if err != nil {
+				return fmt.Sprintf("%s: %v", name, err)
+			}
+			if why := lacks(name, s); why != "" {
+				return name + " " + why
+			}
+		}
+		return ""
+	})
+	c.Logf("%s after %v", what, took.Round(time.Millisecond))
+}
+
+// agree waits until all nodes hold all that run for alive, at their ports, and these for dead.
+func (c *cluster) agree(dead ...string) {
+	c.Helper()
+	c.until(fmt.Sprintf("all alive but %q", dead), soon, func(_ string, s p4Status) string {
+		if len(s.Members) != len(c.at)+len(dead) {
+			return fmt.Sprintf("lists %v", s.Members)
+		}
+		for id, at := range c.at {
+			if m, known := s.Members[id]; !known || !m.Alive || m.Host != "localhost" || fmt.Sprintf("127.0.0.1:%d", m.Port) != strings.Replace(at, "localhost", "127.0.0.1", 1) {
+				return fmt.Sprintf("has %s as %+v", id, m)
+			}
+		}
+		for _, id := range dead {
+			if m, known := s.Members[id]; known && m.Alive {
+				return fmt.Sprintf("has %s alive", id)
+			}
+		}
+		return ""
+	})
+}
+
+// holds waits until all nodes have these values.
+func (c *cluster) holds(what string, want map[string]string) {
+	c.Helper()
+	c.until(what, within, func(_ string, s p4Status) string {
+		for key, value := range want {
+			if got := string(s.Data[key]); got != value {
+				return fmt.Sprintf("has %s=%s, not %s", key, got, value)
+			}
+		}
+		return ""
+	})
+}
+
+// Five nodes of p4, two of them ours: where each joins, what is written where and which ones end makes no difference.
+func TestP4(t *testing.T) {
+	for name, flags := range map[string][]string{"well": nil, "with faults": {"--faults"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t, flags...)
+			c.theirs("node_1", "0")
+			c.post("node_1", "/api/add_data", `{"key":"old","value":{"of":"theirs"}}`)
+			c.theirs("node_2", "0", "node_1")
+			c.ours("ada", "0", "node_1")
+			c.ours("bob", "0", "ada")
+			c.theirs("node_3", "0", "bob")
+			c.agree()
+			want := map[string]string{"old": `{"of":"theirs"}`}
+			for i, name := range []string{"node_1", "node_2", "node_3", "ada", "bob"} {
+				key, value := "of "+name, fmt.Sprintf(`{"n":%d}`, i)
+				c.post(name, "/api/add_data", fmt.Sprintf(`{"key":%q,"value":%s}`, key, value))
+				want[key] = value
+			}
+			c.holds("all keys everywhere", want)
+
+			ada, node2 := c.kill("ada"), c.kill("node_2")
+			c.agree("ada", "node_2")
+			c.post("node_3", "/api/add_data", `{"key":"meanwhile","value":1}`)
+			want["meanwhile"] = "1"
+			c.theirs("node_4", "0", "node_3")
+			c.ours("cy", "0", "bob")
+			c.agree("ada", "node_2")
+			c.holds("what was said before at those that come late", want)
+
+			c.theirs("node_2", node2, "node_1")
+			c.ours("ada", ada, "bob")
+			c.agree()
+			c.post("bob", "/api/add_data", `{"key":"old","value":"of ours"}`)
+			want["old"] = `"of ours"`
+			c.holds("all keys at those that return", want)
+			for i, name := range []string{"node_1", "ada", "node_4", "bob"} {
+				c.post(name, "/api/add_data", fmt.Sprintf(`{"key":"same","value":%d}`, i))
+			}
+			c.until("one value", soon, func(_ string, s p4Status) string {
+				first, err := c.status("ada")
+				if err != nil || string(first.Data["same"]) != string(s.Data["same"]) || s.Data["same"] == nil {
+					return fmt.Sprintf("has %s, ada %s, %v", s.Data["same"], first.Data["same"], err)
+				}
+				return ""
+			})
+		})
+	}
+}
