@@ -17,6 +17,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"hearsay"
+	"hearsay/detect"
 	"hearsay/internal/core"
 	"hearsay/internal/userfile"
 	"hearsay/overlay"
@@ -137,8 +138,9 @@ func nodeKnobs(c *Config) []Knob {
 func detectKnobs(c *Config) []Knob {
 	d := &c.Detect
 	return []Knob{
-		choice("detect.kind", &d.Kind, "how members are watched: swim (each node pings all in turn, and asks relays) or neighbor (each node pings its links)", "compared: docs/detectors.md").
+		choice("detect.kind", &d.Kind, "how members are watched: swim (each node pings all in turn, and asks relays), heartbeat (each tells some what it has heard of all) or neighbor (each pings its links)", "compared: docs/detectors.md").
 			flag("detector"),
+		count("detect.fanout", &d.Fanout, 1, detect.MaxFanout, "members told each period, with the detector heartbeat", "guess"),
 		duration("detect.interval", &d.Interval, time.Second, time.Hour, "between two pings of a link, with the detector neighbor; any two pings of a node are three times detect.timeout_max apart", "an earlier program"),
 		duration("detect.period", &d.Period, 10*time.Millisecond, time.Minute, "between two probes", "SWIM, section 5"),
 		count("detect.relays", &d.Relays, 0, 16, "members asked to ping in our place", "SWIM, section 5"),

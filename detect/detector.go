@@ -27,6 +27,9 @@ type Directory struct {
 	// Mute reports whether a member cannot be a relay. Nil: everybody can.
 	Mute func(hearsay.NodeID) bool
 
+	// Guest reports whether a member does not speak as we do. Nil: none does.
+	Guest func(hearsay.NodeID) bool
+
 	// Suspect reports whether a member is a suspect, which its observers probe. Nil: none is.
 	Suspect func(hearsay.NodeID) bool
 
@@ -53,6 +56,9 @@ func (d *Directory) passes(id hearsay.NodeID) bool { return d.Away != nil && d.A
 
 // suspects reports whether a member is a suspect.
 func (d *Directory) suspects(id hearsay.NodeID) bool { return d.Suspect != nil && d.Suspect(id) }
+
+// isGuest reports whether a member does not speak as we do.
+func (d *Directory) isGuest(id hearsay.NodeID) bool { return d.Guest != nil && d.Guest(id) }
 
 // mutes reports whether a member cannot be a relay.
 func (d *Directory) mutes(id hearsay.NodeID) bool { return d.Mute != nil && d.Mute(id) }
@@ -102,6 +108,32 @@ type schedule interface {
 
 	// silent reports whether a member is unreachable that has answered none of so many pings in a row.
 	silent(id hearsay.NodeID, misses int) bool
+
+	// enter and exit are told which members are on the list from now, and no more.
+	enter(id hearsay.NodeID)
+	exit(id hearsay.NodeID)
+
+	// due gives when tick, which is for what is done besides, must be called next, at most at.
+	due(at time.Time) time.Time
+	tick(now time.Time)
+
+	// pardon is told that this node was late: what it has not heard says nothing of others.
+	pardon()
+
+	// heartbeat takes the counters that a member tells.
+	heartbeat(p *core.Packet, m *core.Heartbeat) (drop hearsay.Drop, ok bool)
+}
+
+// pings is what schedules have in common that do nothing but ping.
+type pings struct{ *shared }
+
+func (pings) enter(hearsay.NodeID)       {}
+func (pings) exit(hearsay.NodeID)        {}
+func (pings) due(at time.Time) time.Time { return at }
+func (pings) tick(time.Time)             {}
+func (pings) pardon()                    {}
+func (pings) heartbeat(*core.Packet, *core.Heartbeat) (hearsay.Drop, bool) {
+	return hearsay.DropUnexpected, false
 }
 
 // shared is what all parts of a Detector have.
@@ -129,10 +161,16 @@ func New(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Ran
 	} {
 		*p = &s.shared
 	}
-	s.schedule = kinds[cfg.Kind].schedule(&s.shared)
+	s.schedule = kinds[cfg.Kind].schedule(&s.shared, now)
 	s.examinations.askers = quota.New(directory.Secret, askerStreams)
 	s.probes.schedule(now) // nodes started together must not probe in step
 	return s
+}
+
+// Add puts a member at a random place of the list (SWIM, section 4.3).
+func (s *Detector) Add(id hearsay.NodeID) {
+	s.list.add(id)
+	s.schedule.enter(id)
 }
 
 // Remove takes a member off the list and forgets how it behaved.
@@ -141,6 +179,7 @@ func (s *Detector) Remove(now time.Time, id hearsay.NodeID) {
 	if !s.list.remove(seat) {
 		return
 	}
+	s.schedule.exit(id)
 	s.measurements.remove(seat)
 	s.answerers.remove(seat)
 	s.indirects.remove(now, id, "it is no living member any more")
@@ -150,7 +189,7 @@ func (s *Detector) Remove(now time.Time, id hearsay.NodeID) {
 
 // Deadline is when Tick must be called next.
 func (s *Detector) Deadline() time.Time {
-	return s.indirects.due(s.examinations.due(s.relaying.due(s.probes.due())))
+	return s.schedule.due(s.indirects.due(s.examinations.due(s.relaying.due(s.probes.due()))))
 }
 
 // Tick lets time pass.
@@ -160,6 +199,7 @@ func (s *Detector) Tick(now time.Time) {
 	s.examinations.tick(now)
 	s.indirects.tick(now)
 	s.probes.begin(now)
+	s.schedule.tick(now)
 }
 
 // BecomeLate is told when this node finds that it was paused or starved. What it did not hear meanwhile says nothing
@@ -167,12 +207,18 @@ func (s *Detector) Tick(now time.Time) {
 func (s *Detector) BecomeLate(now time.Time) {
 	s.health.Worsen()
 	s.measurements.pardon()
+	s.schedule.pardon()
 	s.probes.abandon()
 	s.relaying.pings = s.relaying.pings[:0]
 	s.health.lateUntil = now.Add(s.cfg.Period)
 	s.examinations.abandon(now)
 	s.indirects.abandon()
 	s.probes.schedule(now)
+}
+
+// Heartbeat takes the counters that a member tells. It reports false if it is none, or this node has another detector.
+func (s *Detector) Heartbeat(p *core.Packet, m *core.Heartbeat) (drop hearsay.Drop, ok bool) {
+	return s.schedule.heartbeat(p, m)
 }
 
 // Ping answers a ping that came in.

@@ -42,9 +42,10 @@ type world struct {
 	seat    netip.AddrPort                    // of a configured seed; zero: there is none
 	proven  bool                              // this node knows by other means that it is well
 	later   testkit.Queue[core.Packet]
-	pinged  []int // in order
-	streams int   // pings by stream
-	silent  bool  // these are not answered
+	pinged  []int            // in order
+	streams int              // pings by stream
+	beats   []core.Heartbeat // that it has told
+	silent  bool             // these are not answered
 }
 
 func newWorld(t *testing.T, members int) *world { return newWorldOf(t, members, nil) }
@@ -108,6 +109,8 @@ func (w *world) drain() {
 			} else if w.direct(to) {
 				answer.Body = &core.Ack{Seq: m.Seq}
 			}
+		case *core.Heartbeat:
+			w.beats = append(w.beats, core.Heartbeat{Own: m.Own, Beats: slices.Clone(m.Beats)})
 		case *core.RelayReq:
 			if ack, well := w.relay(to, int(m.Target[0])); ack {
 				answer.Body = &core.Ack{Seq: m.Seq}

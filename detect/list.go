@@ -21,8 +21,8 @@ type list struct {
 	trusted int     // probes of members that are no suspects, since the last of any member
 }
 
-// Add puts a member at a random place of the list (SWIM, section 4.3).
-func (l *list) Add(id hearsay.NodeID) {
+// add puts a member at a random place (SWIM, section 4.3).
+func (l *list) add(id hearsay.NodeID) {
 	l.seats = append(grown(l.seats), l.directory.Seat(id))
 	i, last := l.random.IntN(len(l.seats)), len(l.seats)-1
 	l.seats[i], l.seats[last] = l.seats[last], l.seats[i]

@@ -17,13 +17,13 @@ const neighborMisses = 3
 // A ping is given up when the next begins. So two are at least three of Config.TimeoutMax apart, as with swim, and an
 // interval that is too short for all is longer.
 type neighbor struct {
-	*shared
+	pings
 	last    hearsay.NodeID   // that was pinged; the next is the one behind it
 	links   int              // pings of links, since the last of a suspect
 	watched []hearsay.NodeID // storage
 }
 
-func newNeighbor(s *shared) schedule { return &neighbor{shared: s} }
+func newNeighbor(s *shared, _ time.Time) schedule { return &neighbor{pings: pings{s}} }
 
 // gather gives the members to watch as they are now.
 func (n *neighbor) gather() []hearsay.NodeID {

@@ -9,9 +9,9 @@ import (
 
 // swim is the schedule of SWIM (Das, Gupta, Motivala 2002): one member is probed a period, in the order of a shuffled
 // list, so that each is probed once a lap. One that answers neither this node nor its relays is unreachable.
-type swim struct{ *shared }
+type swim struct{ pings }
 
-func newSwim(s *shared) schedule { return swim{s} }
+func newSwim(s *shared, _ time.Time) schedule { return swim{pings{s}} }
 
 func (s swim) every() time.Duration { return s.cfg.Period }
 

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -453,6 +454,14 @@ func costlyLinks() []costly {
 		{kind: "Hello", contents: "of a member", packet: body(&core.Hello{Degree: 1}), datagram: true, packets: 2 * small, bytes: 2 * smallBytes},
 		{kind: "HelloAck", contents: "not asked for", packet: body(&core.HelloAck{Accepted: true, Degree: 1}), datagram: true, packets: small, bytes: smallBytes},
 		{kind: "Unlink", contents: "of a member", packet: body(&core.Unlink{}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "Heartbeat", contents: "of members that live", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Heartbeat{Own: w.random.Uint32()}
+			for range core.MaxBeats {
+				id := w.crowd[1+w.random.IntN(costMembers-1)].id()
+				m.Beats = append(m.Beats, core.Beat{Key: binary.BigEndian.Uint32(id[:]), Counter: w.random.Uint32()})
+			}
+			return &core.Packet{Body: m}
+		}, datagram: true, packets: small, bytes: smallBytes},
 		{kind: "Deaf", contents: "of a member", packet: body(&core.Deaf{}), packets: small, bytes: smallBytes},
 	}
 }

@@ -154,9 +154,11 @@ func (w *costWorld) renewed(m *crowdMember) hearsay.Claim {
 }
 
 func (w *costWorld) config(addr netip.AddrPort) node.Config {
+	watching := detect.DefaultConfig()
+	watching.Kind = detect.KindHeartbeat // the one for which most comes in
 	cfg := node.Config{
 		Network: costNetwork, Name: "measured", Addr: addr, Role: hearsay.RolePeer,
-		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(),
+		Detect: watching, Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(),
 		Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	cfg.Rumors.KeepFor, cfg.Rumors.PushFor = 1000*time.Hour, time.Minute // what is held stays held

@@ -128,7 +128,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 		_, is := n.roster.IsAway(id)
 		return is
 	}
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Watched: n.watched.members, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Guest: n.roster.Guest, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Watched: n.watched.members, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
 	n.detect = detect.New(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats, n.out, now)
@@ -411,6 +411,8 @@ func (n *Node) receive(now time.Time, p *core.Packet) {
 		n.pinged(now, p, m, forged)
 	case *core.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
+	case *core.Heartbeat:
+		n.count(n.detect.Heartbeat(p, m))
 	case *core.Nack:
 		n.noteAnswer(now, n.detect.Nack(now, p.From, m.Seq))
 	case *core.Ack:

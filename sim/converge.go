@@ -38,10 +38,7 @@ func (c *convergence) settleTime() time.Duration {
 	w := c.world
 	detect, roster := &w.config.Detect, &w.config.Roster
 	scale := math.Max(1, math.Log10(float64(len(w.machines))))
-	const (
-		unpinged  = 15 // periods in which one member is pinged by nobody: chance e^-15
-		exchanges = 10 // until rosters that differ have met
-	)
+	const exchanges = 10 // until rosters that differ have met
 	short := time.Duration(0)
 	if w.counts.Aways > 0 {
 		short = core.AwayFor
@@ -49,7 +46,7 @@ func (c *convergence) settleTime() time.Duration {
 	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // those for which no majority of observers is left
 		short += seeds.ReportPause + seeds.ShortTrial
 	}
-	return unpinged*detect.Longest() + short +
+	return detect.Finds(len(w.machines)) + short +
 		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +
 		roster.DeadHold + roster.JoinBackoffMax + 2*roster.ContactEvery +
 		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)

@@ -63,6 +63,7 @@
 //	                 synced objects without their values, and size u, hash 16 each
 //	29  Fetch        origin 16 · sum 16 · offset u · count u · numbers u, each but the first beyond the one before it
 //	30  Part         sum 16 · offset u · length u · bytes
+//	31  Heartbeat    own 4 · count u · counters: key 4, the first of the member's id · counter 4
 //
 //	32  SeatHello    log version 1 · snapshot version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 ·
 //	                 seats · founding 32, length 4 · ruling, and term 8 · last term 8 · last index 8 · clock 8, if

@@ -44,6 +44,7 @@ func FuzzUpdate(f *testing.F)      { fuzzBody(f, kindUpdate) }
 func FuzzSync(f *testing.F)        { fuzzBody(f, kindSync) }
 func FuzzFetch(f *testing.F)       { fuzzBody(f, kindFetch) }
 func FuzzPart(f *testing.F)        { fuzzBody(f, kindPart) }
+func FuzzHeartbeat(f *testing.F)   { fuzzBody(f, kindHeartbeat) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {

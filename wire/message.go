@@ -43,6 +43,7 @@ const (
 	kindSync
 	kindFetch
 	kindPart
+	kindHeartbeat
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -108,6 +109,8 @@ func kindOf(m core.Message) kind {
 		return kindFetch
 	case *core.Part:
 		return kindPart
+	case *core.Heartbeat:
+		return kindHeartbeat
 	}
 	if k := kindOfPetition(m); k != 0 {
 		return k
@@ -162,6 +165,8 @@ func appendBody(dst []byte, m core.Message) []byte {
 		return append(dst, m.Hash[:]...)
 	case *core.Evidence:
 		return appendEvidence(dst, m.Evidence)
+	case *core.Heartbeat:
+		return appendHeartbeat(dst, m)
 	case *core.Away:
 		dst = binary.AppendUvarint(appendStay(dst, m.Stay), uint64(m.Incarnation))
 		dst = append(dst, m.Signature[:]...)
@@ -231,6 +236,9 @@ func (d *Decoder) readBody(r *reader, k kind) core.Message {
 		return &d.evidenceReq
 	case kindEvidence:
 		return d.evidenceOf(r)
+	case kindHeartbeat:
+		readHeartbeat(r, &d.heartbeat)
+		return &d.heartbeat
 	case kindAway:
 		d.away = core.Away{Stay: readStay(r), Incarnation: hearsay.Incarnation(r.uvarint()), Signature: r.signature()}
 		d.away.Left = time.Duration(min(r.uvarint(), uint64(core.AwayFor.Milliseconds()))) * time.Millisecond
@@ -261,6 +269,24 @@ func readPing(r *reader, m *core.Ping) {
 	}
 	if m.Store = r.uint64(); m.Store != 0 {
 		m.Extra = 0
+	}
+}
+
+func appendHeartbeat(dst []byte, m *core.Heartbeat) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, m.Own)
+	dst = binary.AppendUvarint(dst, uint64(len(m.Beats)))
+	for _, b := range m.Beats {
+		dst = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, b.Key), b.Counter)
+	}
+	return dst
+}
+
+func readHeartbeat(r *reader, m *core.Heartbeat) {
+	const beatSize = 4 + 4
+	m.Own = r.uint32()
+	m.Beats = resize(m.Beats, r.count(core.MaxBeats, beatSize))
+	for i := range m.Beats {
+		m.Beats[i] = core.Beat{Key: r.uint32(), Counter: r.uint32()}
 	}
 }
 

@@ -62,6 +62,7 @@ type Decoder struct {
 	unlink      core.Unlink
 	deaf        core.Deaf
 	away        core.Away
+	heartbeat   core.Heartbeat
 
 	claims []hearsay.Claim
 	stock

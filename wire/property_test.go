@@ -87,6 +87,11 @@ func drawBody(t *rapid.T) core.Message {
 		return &core.EvidenceReq{Hash: drawHash(t)}
 	case kindEvidence:
 		return &core.Evidence{Evidence: drawEvidence(t)}
+	case kindHeartbeat:
+		beat := rapid.Custom(func(t *rapid.T) core.Beat {
+			return core.Beat{Key: rapid.Uint32().Draw(t, "key"), Counter: rapid.Uint32().Draw(t, "counter")}
+		})
+		return &core.Heartbeat{Own: rapid.Uint32().Draw(t, "own"), Beats: rapid.SliceOfN(beat, 1, core.MaxBeats).Draw(t, "beats")}
 	case kindAway:
 		return &core.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t), Left: time.Duration(rapid.Int64Range(0, core.AwayFor.Milliseconds()).Draw(t, "left")) * time.Millisecond}
 	}
@@ -144,7 +149,7 @@ func drawRumors(t *rapid.T, k kind) core.Message {
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindPart; k++ {
+	for k := kindPing; k <= kindHeartbeat; k++ {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {

@@ -153,6 +153,11 @@ func samples() []sample {
 		{name: "unlink", kind: kindUnlink, says: "neighbors no more", body: &core.Unlink{}},
 		{name: "deaf", kind: kindDeaf, says: "datagrams do not come here", body: &core.Deaf{}},
 		{
+			name: "heartbeat", kind: kindHeartbeat, says: "my counter is at 5; those of two others",
+			body:       &core.Heartbeat{Own: 5, Beats: []core.Beat{{Key: 0x0a0b0c0d, Counter: 7}, {Key: 0xfffefdfc, Counter: 1 << 31}}},
+			bodyLayout: "own 4 · count u · key 4 · counter 4 · key 4 · counter 4",
+		},
+		{
 			name: "away", kind: kindAway, says: "A is back soon",
 			body:       &core.Away{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Incarnation: sampleTime, Signature: hearsay.Signature{0x51, 63: 0x52}, Left: 9 * time.Second},
 			bodyLayout: "id 16 · epoch 8 · incarnation u · signature 64 · left u",

@@ -107,7 +107,7 @@ func newSimRun() *cobra.Command {
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")
 	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
 	flags.DurationVar(&config.Chatter, "chatter", config.Chatter, "a rumor is said this often, each time by a node that is drawn; 0s: none")
-	flags.TextVar(&config.Detect.Kind, "detector", config.Detect.Kind, "how members are watched: swim or neighbor")
+	flags.TextVar(&config.Detect.Kind, "detector", config.Detect.Kind, "how members are watched: swim, heartbeat or neighbor")
 	flags.TextVar(&config.Overlay.Kind, "overlay", config.Overlay.Kind, "which nodes link with each other: ring, random or powerlaw")
 	flags.TextVar(&config.Rumors.Strategy, "rumors", config.Rumors.Strategy, "how they spread: tree, monger or flood")
 	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed, and with which settings")

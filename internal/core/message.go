@@ -257,6 +257,26 @@ type Unlink struct{}
 // sender from then on, until that answers a datagram.
 type Deaf struct{}
 
+// Heartbeat tells a member how far its sender's counter is, which rises each period, and what it has heard of others'
+// (van Renesse, Minsky and Hayden 1998). There is no answer.
+//
+//	A                        B
+//	|--- Heartbeat ----------->|   to a few members that are drawn, each period
+type Heartbeat struct {
+	Own   uint32
+	Beats []Beat // at most MaxBeats; those of all others, or a part of them
+}
+
+// Beat is the counter of a member.
+type Beat struct {
+	Key     uint32 // the first 4 bytes of its NodeID. That of two members is the same once in a while: both are meant
+	Counter uint32
+}
+
+// MaxBeats is how many counters a Heartbeat has at most: a datagram has room for them.
+const MaxBeats = 160
+
+func (*Heartbeat) message()   {}
 func (*Ping) message()        {}
 func (*Ack) message()         {}
 func (*NotMe) message()       {}
