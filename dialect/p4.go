@@ -21,7 +21,8 @@ type P4Member struct {
 	VectorClock map[string]uint64 `json:"vector_clock"`
 }
 
-// UnmarshalJSON takes what is needed of a member of others.
+// UnmarshalJSON takes what is needed of a member of others. One that is senseless has no port, and does not spoil the
+// rest.
 func (m *P4Member) UnmarshalJSON(text []byte) error {
 	var told struct {
 		ID      string `json:"id"`
@@ -29,8 +30,8 @@ func (m *P4Member) UnmarshalJSON(text []byte) error {
 		Port    uint16 `json:"port"`
 		IsAlive bool   `json:"is_alive"`
 	}
-	if err := json.Unmarshal(text, &told); err != nil {
-		return err
+	if json.Unmarshal(text, &told) != nil {
+		told.Port = 0
 	}
 	*m = P4Member{ID: told.ID, Host: told.Host, Port: told.Port, IsAlive: told.IsAlive}
 	return nil

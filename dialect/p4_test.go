@@ -52,6 +52,21 @@ func TestP4RumorCheck(t *testing.T) {
 	}
 }
 
+// One member that makes no sense does not spoil those beside it.
+func TestP4Members(t *testing.T) {
+	var told P4Members
+	text := `{"members":{"a":{"id":"a","host":"localhost","port":9001,"is_alive":true,"last_seen":1e99,"vector_clock":{"a":-1.5}},` +
+		`"b":{"id":"b","host":"h","port":70000},"c":null,"d":[],"e":{"id":7,"host":"h","port":9}},"more":1}`
+	if err := json.Unmarshal([]byte(text), &told); err != nil || len(told.Members) != 5 {
+		t.Fatal(told, err)
+	}
+	for id, m := range told.Members {
+		if ok := m.Port != 0; ok != (id == "a") {
+			t.Errorf("%s is %+v", id, m)
+		}
+	}
+}
+
 // One rumor of ours has one id on all our nodes, which is known when it comes back; another version has another.
 func TestP4RumorID(t *testing.T) {
 	id := P4RumorID("k", []byte("1"))

@@ -28,6 +28,11 @@ const (
 	p4MostOf     = 64                     // of these, of one IP address
 	p4Servers    = 2                      // of our nodes, that serve each guest
 	p4Tick       = 200 * time.Millisecond // between two looks at what is to do
+	p4ReadyAfter = 2 * time.Second        // of having all that others have of the store, until this node serves guests
+	p4EqualEach  = 30 * time.Second       // between two times that it is noted that a guest has all
+	p4EqualAfter = 2 * time.Minute        // after a change for which that is noted; and half of it clocks may differ
+	p4SayEach    = time.Second / 100      // between two rumors from one IP address
+	p4SayBurst   = 10 * time.Second       // of these at once
 	p4RosterEach = time.Second            // and at our members
 	p4PingEach   = 2 * time.Second        // between two pings of a guest
 	p4Misses     = 2                      // pings without an answer, one after the other, until it is dead
@@ -63,6 +68,8 @@ const (
 // P4Node is the node that guests of p4 are let to.
 type P4Node interface {
 	Self() hearsay.Member
+	Joined() bool
+	Stats() hearsay.Stats
 	Members() []hearsay.Member
 	Get(key string) (hearsay.Stored, error)
 	Keys(prefix, after string, limit int) ([]hearsay.KeyInfo, error)
@@ -83,6 +90,8 @@ type p4Record struct {
 	Addr  netip.AddrPort `json:"addr"` // of its HTTP
 	State hearsay.State  `json:"state"`
 	Since time.Time      `json:"since"`
+	// when it had all that was here; zero: never
+	Equal time.Time `json:"equal,omitzero"`
 }
 
 // p4Said is what they tell of a rumor that one of them has heard.
@@ -109,9 +118,12 @@ type P4 struct {
 
 	refused atomic.Uint64
 
-	// of the goroutine of Run: our members, as of some time
-	seen   map[string]hearsay.Member
-	seenAt time.Time
+	// of the goroutine of Run: our members, as of some time, and since when this node has the store
+	seen       map[string]hearsay.Member
+	seenAt     time.Time
+	readySince time.Time
+	// of looks at what guests have: a place for each
+	looks chan struct{}
 
 	mu      sync.Mutex
 	wanted  bool      // somebody speaks p4 here
@@ -119,10 +131,12 @@ type P4 struct {
 	guests  map[string]*p4Guest
 	places  map[string]P4Place // of our nodes, by name
 	keys    map[string]*p4Key
-	living  string // names of our members that are alive: at a change guests are looked at
+	changed time.Time // a key was
+	living  string    // names of our members that are alive: at a change guests are looked at
 	hinted  map[netip.Addr]time.Time
-	hints   []p4Hint     // nodes that guests have named
-	joining []netip.Addr // that are sent the members now
+	paid    map[netip.Addr]time.Time // until then what came from an address is paid for: see p4SayEach
+	hints   []p4Hint                 // nodes that guests have named
+	joining []netip.Addr             // that are sent the members now
 }
 
 // p4Guest is a guest, and what this node knows of it if it serves it.
@@ -156,8 +170,9 @@ func NewP4(node P4Node, place P4Place, join []string, log *slog.Logger) *P4 {
 	}
 	return &P4{
 		node: node, place: place, join: join, log: log, client: newP4Client(),
-		kick: make(chan struct{}, 1), tries: make(chan struct{}, p4Tries),
-		guests: make(map[string]*p4Guest), places: make(map[string]P4Place), keys: make(map[string]*p4Key), hinted: make(map[netip.Addr]time.Time),
+		kick: make(chan struct{}, 1), tries: make(chan struct{}, p4Tries), looks: make(chan struct{}, p4Looks),
+		guests: make(map[string]*p4Guest), places: make(map[string]P4Place), keys: make(map[string]*p4Key),
+		paid: make(map[netip.Addr]time.Time), hinted: make(map[netip.Addr]time.Time),
 	}
 }
 
@@ -317,7 +332,9 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 	}
 	if now.Sub(p.seenAt) >= p4RosterEach {
 		p.seenAt, p.seen = now, p.ours()
+		p.noteReady(now)
 	}
+	ready := !p.readySince.IsZero() && now.Sub(p.readySince) >= p4ReadyAfter
 	self, ours := p.node.Self(), p.seen
 	var living []string
 	for name, m := range ours {
@@ -343,7 +360,7 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 			delete(p.guests, id)
 			continue
 		}
-		serves := p.server(id, self.Name, living)
+		serves := ready && p.server(id, self.Name, living)
 		if serves && !g.serves {
 			g.pingAt, g.lookAt, g.wait, g.missed = now, now, p4CheckFirst, 0
 			g.waiting, g.has, g.said = make(map[string]struct{}), make(map[string]uint64), make(map[string]struct{})
@@ -353,6 +370,19 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 			g.busy = true
 			p.work.Go(func() { p.serve(ctx, id, g) })
 		}
+	}
+}
+
+// noteReady notes since when this node has all that others have of the store: one that serves guests before that would
+// tell them what is old. That is so once: later it gets what changes.
+func (p *P4) noteReady(now time.Time) {
+	if !p.readySince.IsZero() && now.Sub(p.readySince) >= p4ReadyAfter {
+		return
+	}
+	if stats := p.node.Stats(); !p.node.Joined() || stats.StoreLacks > 0 {
+		p.readySince = time.Time{}
+	} else if p.readySince.IsZero() {
+		p.readySince = now
 	}
 }
 
@@ -417,7 +447,11 @@ func (g *p4Guest) soon(now time.Time, in time.Duration) {
 
 // tellPlace writes where this node serves.
 func (p *P4) tellPlace(ctx context.Context, name string) {
-	p.write(ctx, hearsay.Write{Key: p4PlacePrefix + name, Value: jsonOf(p.place), TTL: p4PlaceFor})
+	if !p.write(ctx, hearsay.Write{Key: p4PlacePrefix + name, Value: jsonOf(p.place), TTL: p4PlaceFor}) {
+		p.mu.Lock()
+		p.told = time.Now().Add(p4WriteFor - p4PlaceFor/4) // soon again
+		p.mu.Unlock()
+	}
 }
 
 func jsonOf(value any) []byte {
@@ -514,7 +548,8 @@ func (p *P4) load() bool {
 			delete(p.places, name)
 		}
 	}
-	p.lookSoon(time.Now())
+	p.changed = time.Now() // as far as is known
+	p.lookSoon(p.changed)
 	return true
 }
 
@@ -539,6 +574,7 @@ func (p *P4) note(c *hearsay.KeyChange) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.changed = now
 	k := p.key(c.Key)
 	k.holds(c.Context, sum)
 	tells := false
@@ -693,5 +729,6 @@ func (p *P4) Why(name string) (file hearsay.CaseFile, is bool) {
 var (
 	ErrP4Busy     = errors.New("as many nodes join as may at a time")
 	ErrP4Refused  = errors.New("it cannot be a guest")
+	ErrP4TooMuch  = errors.New("more rumors come from this address than are taken; what they say is taken later, from what nodes show")
 	ErrP4Reserved = errors.New("keys that begin so are those of the nodes themselves")
 )

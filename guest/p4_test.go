@@ -35,6 +35,7 @@ type fakeStore struct {
 	changes []hearsay.KeyChange
 	news    chan struct{} // closed at the next change
 	number  uint64
+	lacks   uint64
 }
 
 // reader is a node that has it.
@@ -53,6 +54,15 @@ func newStore(names ...string) *fakeStore {
 
 func (r reader) Self() hearsay.Member {
 	return r.members[slices.IndexFunc(r.members, func(m hearsay.Member) bool { return m.Name == r.name })]
+}
+
+func (s *fakeStore) Joined() bool { return true }
+
+func (s *fakeStore) Stats() (stats hearsay.Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats.StoreLacks = s.lacks
+	return stats
 }
 
 func (s *fakeStore) Members() []hearsay.Member {
@@ -94,7 +104,7 @@ func (s *fakeStore) Write(_ context.Context, writes ...hearsay.Write) (contexts 
 		context := binary.BigEndian.AppendUint64(nil, s.number)
 		stored := hearsay.Stored{Key: w.Key, Context: context}
 		if !w.Delete {
-			stored.Siblings = append(stored.Siblings, hearsay.Sibling{Value: w.Value})
+			stored.Siblings = append(stored.Siblings, hearsay.Sibling{Value: w.Value, At: time.Now()})
 		}
 		if before := s.keys[w.Key]; w.Context != nil && !bytes.Equal(w.Context, before.Context) {
 			stored.Siblings = append(stored.Siblings, before.Siblings...)
@@ -264,6 +274,8 @@ func pass(d time.Duration) { <-time.After(d) }
 
 const oldAt = "127.0.0.1:8001"
 
+var theirIP = netip.MustParseAddr("127.0.0.1")
+
 // join has a node of p4 come to the first of ours.
 func join(t *testing.T, n *nets, p *P4, o *old, at string) {
 	t.Helper()
@@ -351,7 +363,7 @@ func TestP4Tells(t *testing.T) {
 		rumor := &dialect.P4Rumor{ID: "u1", Data: dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: json.RawMessage("3")}, Sender: "node_1"}
 		n.read(func() { one.Data["k"] = json.RawMessage("3") })
 		for _, p := range nodes { // it goes round
-			if err := p.Hear(t.Context(), rumor); err != nil {
+			if err := p.Hear(t.Context(), rumor, theirIP); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -390,7 +402,7 @@ func TestP4HearsOnce(t *testing.T) {
 		hear := func(p *P4, id, value string) {
 			t.Helper()
 			data := dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: json.RawMessage(value)}
-			if err := p.Hear(t.Context(), &dialect.P4Rumor{ID: id, Data: data, Sender: "node_1"}); err != nil {
+			if err := p.Hear(t.Context(), &dialect.P4Rumor{ID: id, Data: data, Sender: "node_1"}, theirIP); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -413,8 +425,83 @@ func TestP4HearsOnce(t *testing.T) {
 		if stored, _ := s.Get("k"); len(stored.Siblings) != 2 {
 			t.Errorf("of two that were written at the same time there is %+v", stored)
 		}
-		if err := nodes[0].Hear(t.Context(), &dialect.P4Rumor{ID: "u4", Data: dialect.P4Data{Operation: dialect.P4Update, Key: new(P4Prefix + "guest/x"), Value: json.RawMessage("1")}}); !errors.Is(err, ErrP4Reserved) {
+		if err := nodes[0].Hear(t.Context(), &dialect.P4Rumor{ID: "u4", Data: dialect.P4Data{Operation: dialect.P4Update, Key: new(P4Prefix + "guest/x"), Value: json.RawMessage("1")}}, theirIP); !errors.Is(err, ErrP4Reserved) {
 			t.Errorf("a key of the nodes themselves: %v", err)
+		}
+	})
+}
+
+// A node that comes back without memory takes what guests have written meanwhile, and tells them what was written here
+// since they were equal; and it does neither before it has all that others have.
+func TestP4AfterTheEnd(t *testing.T) {
+	p4World(t, nil, func(t *testing.T, s *fakeStore, n *nets, _ []*P4) {
+		s.members = newStore("ada").members
+		run := func() (p *P4, end func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			p = NewP4(reader{s, "ada"}, P4Place{"localhost", 9001}, nil, nil)
+			p.client.Transport = n
+			ended := make(chan struct{})
+			go func() { p.Run(ctx); close(ended) }()
+			synctest.Wait()
+			return p, func() { cancel(); <-ended }
+		}
+		first, end := run()
+		o := newOld("node_1")
+		join(t, n, first, o, oldAt)
+		for _, key := range []string{"theirs", "ours", "both"} {
+			s.put(key, "1")
+		}
+		pass(5 * time.Minute)
+		end()
+		s.lacks = 1
+		n.read(func() {
+			o.gossip = nil
+			o.Data["theirs"], o.Data["both"] = json.RawMessage("2"), json.RawMessage("2")
+		})
+		s.put("ours", "3")
+		s.put("both", "3")
+		_, end = run()
+		defer end()
+		pass(time.Minute)
+		n.read(func() {
+			if len(o.gossip) > 0 || s.value("theirs") != "1" {
+				t.Errorf("it lacks some of the store, and tells %v", o.gossip)
+			}
+		})
+		s.mu.Lock()
+		s.lacks = 0
+		s.mu.Unlock()
+		pass(time.Minute)
+		n.read(func() {
+			for key, want := range map[string]string{"theirs": "2", "ours": "3", "both": "3"} {
+				if string(o.Data[key]) != want || s.value(key) != want {
+					t.Errorf("%s is %s there and %s here, want %s", key, o.Data[key], s.value(key), want)
+				}
+			}
+		})
+	})
+}
+
+// One address says so much, and no more.
+func TestP4Flood(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, _ *nets, nodes []*P4) {
+		refused := 0
+		for i := range 2000 {
+			key := fmt.Sprint(i)
+			r := &dialect.P4Rumor{ID: key, Data: dialect.P4Data{Operation: dialect.P4Update, Key: &key, Value: json.RawMessage("1")}, Seen: []string{strings.Repeat("x", 1<<20)}}
+			if err := nodes[0].Hear(t.Context(), r, theirIP); errors.Is(err, ErrP4TooMuch) {
+				refused++
+			}
+		}
+		if taken := 2000 - refused; taken > int(p4SayBurst/p4SayEach)+1 || refused == 0 {
+			t.Errorf("%d of 2000 are taken at once", taken)
+		}
+		if err := nodes[0].Hear(t.Context(), &dialect.P4Rumor{ID: "0", Data: dialect.P4Data{Operation: dialect.P4Update, Key: new("0"), Value: json.RawMessage("1")}}, theirIP); err != nil {
+			t.Errorf("one that was heard: %v", err)
+		}
+		keys, _ := s.Keys(p4SaidPrefix, "", 10)
+		if value := s.value(keys[0].Key); len(value) > 200 {
+			t.Errorf("of a rumor is remembered %.100s", value)
 		}
 	})
 }
@@ -484,7 +571,9 @@ func TestP4InventedNodes(t *testing.T) {
 		if pings < p4HintMost || pings > 20*p4HintMost {
 			t.Errorf("in 10 s %d nodes are asked on one guest's word", pings)
 		}
-		pass(time.Hour) // at each look some others
+		for hours := 0; hours < 24 && len(nodes[0].Guests()) < 2; hours++ {
+			pass(time.Hour) // at each look some others
+		}
 		if guests := nodes[0].Guests(); len(guests) != 2 || guests[0].Name != "fake_500" {
 			t.Errorf("guests: %v", guests)
 		}

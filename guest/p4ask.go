@@ -35,6 +35,7 @@ const (
 	p4JoinWait    = 500 * time.Millisecond // between two tries
 	p4JoinTries   = 3                      // of one that takes connections: one that starts may not be ready once
 	p4Tries       = 16                     // nodes at a time that are asked whether they are what others say
+	p4Looks       = 2                      // guests at a time whose GET /api/status is read: it may be long
 	p4HintEach    = time.Second            // between two times that one address is believed to name others
 	p4HintMost    = 16                     // that it names
 	p4EnterFirst  = time.Second            // until a node is asked again to let this one join

@@ -88,9 +88,15 @@ func (p *P4) tell(ctx context.Context, g *p4Guest, at netip.AddrPort, key string
 // look looks at what a guest has and believes, and makes good what differs: it is told anew, or what it has is taken.
 // One that stays different is looked at more and more seldom.
 func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) {
+	select {
+	case p.looks <- struct{}{}:
+		defer func() { <-p.looks }()
+	default:
+		return // at the next tick
+	}
+	began := time.Now()
 	p.mu.Lock()
-	g.looked = time.Now()
-	g.lookAt = g.looked.Add(p4CheckMost)
+	g.looked, g.lookAt = began, began.Add(p4CheckMost)
 	clear(g.said)
 	p.mu.Unlock()
 	var s dialect.P4Status
@@ -99,7 +105,10 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	if !differs {
 		p.consider(at.Addr(), s.Members)
 		believes := p.believes(ctx, id, at, &s)
-		differs = !p.equal(ctx, id, g, at, &s) || !believes
+		equal := p.equal(ctx, id, g, at, &s)
+		if differs = !equal || !believes; equal {
+			p.noteEqual(ctx, id, g, began)
+		}
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -113,6 +122,18 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	}
 	if next.Before(g.lookAt) {
 		g.lookAt = next
+	}
+}
+
+// noteEqual has our nodes know since when a guest had all that is here: what it has otherwise of a key that was not
+// written here since, it has written itself, also while all of ours were down.
+func (p *P4) noteEqual(ctx context.Context, id string, g *p4Guest, since time.Time) {
+	p.mu.Lock()
+	r := g.p4Record
+	due := r.State == hearsay.StateAlive && since.Sub(r.Equal) >= p4EqualEach && r.Equal.Before(p.changed.Add(p4EqualAfter))
+	p.mu.Unlock()
+	if r.Equal = since.UTC(); due {
+		p.set(ctx, id, r)
 	}
 }
 
@@ -166,7 +187,7 @@ func (p *P4) equal(ctx context.Context, id string, g *p4Guest, at netip.AddrPort
 	p.mu.Unlock()
 	var tells []string
 	for key, sum := range shown {
-		if _, still := s.Data[key]; still && p.differs(ctx, id, key, s.Data[key], sum, before) {
+		if _, still := s.Data[key]; still && p.differs(ctx, id, g, key, s.Data[key], sum, before) {
 			tells = append(tells, key)
 		}
 	}
@@ -192,7 +213,7 @@ func (p *P4) equal(ctx context.Context, id string, g *p4Guest, at netip.AddrPort
 }
 
 // differs reports whether a guest is to be told a key, which it has with a value: it may be taken.
-func (p *P4) differs(ctx context.Context, id, key string, value []byte, sum uint64, before map[string]uint64) bool {
+func (p *P4) differs(ctx context.Context, id string, g *p4Guest, key string, value []byte, sum uint64, before map[string]uint64) bool {
 	stored, err := p.node.Get(key)
 	if err != nil {
 		return false // the node ends
@@ -222,7 +243,11 @@ func (p *P4) differs(ctx context.Context, id, key string, value []byte, sum uint
 		return false
 	}
 	was := before[key]
-	fresh := k == nil || !is && len(k.past) == 0 || was != 0 && was != sum && !slices.Contains(k.past, sum)
+	changed := was != 0 && was != sum // since it was looked at, or else since it was equal
+	if was == 0 && is {
+		changed = stored.Siblings[0].At.Add(p4EqualAfter / 2).Before(g.Equal)
+	}
+	fresh := k == nil || !is && len(k.past) == 0 || changed && !slices.Contains(k.past, sum)
 	var told hearsay.Context
 	if k != nil {
 		told = k.told
@@ -242,9 +267,9 @@ func (p *P4) differs(ctx context.Context, id, key string, value []byte, sum uint
 	return err != nil || is // then it may have lost: the next look shows it
 }
 
-// Hear takes a rumor of a guest, once in the whole network. What is written blindly there takes the place of what
-// guests were told last.
-func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor) error {
+// Hear takes a rumor of a guest that has come from an address, once in the whole network. What is written blindly there
+// takes the place of what guests were told last.
+func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor, from netip.Addr) error {
 	if dialect.P4IsOurs(r.ID) {
 		return nil
 	}
@@ -259,14 +284,42 @@ func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor) error {
 	if before, err := p.node.Get(p4SaidPrefix + r.ID); err != nil || len(before.Siblings) > 0 {
 		return err
 	}
+	if !p.pays(time.Now(), from) {
+		return ErrP4TooMuch
+	}
 	sum := p4Sum(r.Data.Value)
-	p.mu.Lock()
 	w := hearsay.Write{Key: key, Value: r.Data.Value}
+	var seen []string
+	p.mu.Lock()
 	if k := p.keys[key]; k != nil && len(p.guests) > 0 {
 		w.Context = k.told
 	}
+	for _, id := range append(r.Seen, r.Sender) {
+		if p.guests[id] != nil && !slices.Contains(seen, id) {
+			seen = append(seen, id)
+		}
+	}
 	p.mu.Unlock()
-	return p.put(ctx, r.ID, w, sum, append(r.Seen, r.Sender))
+	return p.put(ctx, r.ID, w, sum, seen)
+}
+
+// pays reports whether one more rumor is taken from an address.
+func (p *P4) pays(now time.Time, from netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until := p.paid[from]
+	if earliest := now.Add(-p4SayBurst); until.Before(earliest) {
+		until = earliest
+	}
+	if until.After(now) {
+		p.refused.Add(1)
+		return false
+	}
+	if len(p.paid) > p4Most {
+		clear(p.paid)
+	}
+	p.paid[from] = until.Add(p4SayEach)
+	return true
 }
 
 // put writes a value of a guest, unless it is there, and that it was heard.
@@ -274,9 +327,6 @@ func (p *P4) put(ctx context.Context, rumor string, w hearsay.Write, sum uint64,
 	stored, err := p.node.Get(w.Key)
 	if err != nil {
 		return err
-	}
-	if len(seen) > p4Most {
-		seen = seen[len(seen)-p4Most:]
 	}
 	said := hearsay.Write{
 		Key: p4SaidPrefix + rumor, Value: jsonOf(p4Said{Key: w.Key, Sum: sum, Seen: seen}), TTL: p4SaidFor, If: hearsay.IfAbsent,

@@ -219,7 +219,7 @@ func (a *api) earlierGossip(w http.ResponseWriter, r *http.Request) *problem {
 	if err := m.Check(); err != nil {
 		return badRequest("%v", err)
 	}
-	if err := a.p4.Hear(context.WithoutCancel(r.Context()), &m); err != nil {
+	if err := a.p4.Hear(context.WithoutCancel(r.Context()), &m, sourceOf(r)); err != nil {
 		return problemOf(err)
 	}
 	return answer(w, http.StatusOK, earlierDone)

@@ -6,11 +6,14 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/test/process"
 	"hearsay/test/standin"
 )
@@ -22,6 +25,7 @@ const within = 10 * time.Second
 type cluster struct {
 	*testing.T
 	*network
+	all   map[string]*standin.Process
 	flags []string          // of the stand-ins
 	at    map[string]string // where each serves HTTP, by name
 	ends  map[string]func()
@@ -30,7 +34,7 @@ type cluster struct {
 
 func newCluster(t *testing.T, flags ...string) *cluster {
 	t.Helper()
-	return &cluster{t, newNetwork(t, nil), flags, map[string]string{}, map[string]func(){}, map[string]string{}}
+	return &cluster{t, newNetwork(t, nil), map[string]*standin.Process{}, flags, map[string]string{}, map[string]func(){}, map[string]string{}}
 }
 
 // theirs starts a stand-in that joins others by their HTTP, at a port or at any.
@@ -41,7 +45,7 @@ func (c *cluster) theirs(name, port string, others ...string) {
 		args = append(args, c.at[other])
 	}
 	p := standin.Start(c.T, "", args...)
-	c.at[name], c.ends[name] = p.Addr, p.Kill
+	c.at[name], c.ends[name], c.all[name] = p.Addr, p.Kill, p
 }
 
 // ours starts a node of ours that joins a stand-in, or a node of ours.
@@ -55,7 +59,12 @@ func (c *cluster) ours(name, http string, join ...string) {
 		}
 		args = append(args, "--join", at)
 	}
-	p := process.Run(c.T, c.file(name+".log"), args...)
+	c.started(process.Run(c.T, c.file(name+".log"), args...))
+}
+
+// started takes a node of ours among the others.
+func (c *cluster) started(p *process.Program) {
+	name := p.Said.Name
 	c.at[name], c.addr[name] = p.Said.HTTP, p.Said.Addr
 	c.ends[name] = func() { p.Cmd.Process.Kill(); <-p.Ended }
 }
@@ -199,4 +208,131 @@ func TestP4(t *testing.T) {
 			})
 		})
 	}
+}
+
+// All write the same keys at the same time: in the end all show the same, and nobody says any more.
+func TestP4WritesAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.theirs("node_1", "0")
+	c.theirs("node_2", "0", "node_1")
+	c.ours("ada", "0", "node_1")
+	c.ours("bob", "0", "ada")
+	c.ours("cy", "0", "ada")
+	c.agree()
+	var writing sync.WaitGroup
+	for name, at := range c.at {
+		writing.Go(func() {
+			for i := range 60 {
+				body := fmt.Sprintf(`{"key":"k%d","value":{"at":%q,"i":%d}}`, i%7, name, i)
+				got, err := http.Post("http://"+at+"/api/add_data", "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got.Body.Close()
+			}
+		})
+	}
+	writing.Wait()
+	c.until("all are equal", soon, func(_ string, s p4Status) string {
+		first, err := c.status("ada")
+		if err != nil || len(first.Data) != 7 || !reflect.DeepEqual(first.Data, s.Data) {
+			return fmt.Sprintf("has %s, ada %s, %v", s.Data, first.Data, err)
+		}
+		return ""
+	})
+	heard := func() (n int) {
+		for _, p := range c.all {
+			for _, r := range p.State(t).Rumors {
+				n += r.Count
+			}
+		}
+		return n
+	}
+	process.Until(t, "they are quiet", soon, func() string {
+		before := heard()
+		process.Pause(3 * time.Second)
+		if after := heard(); after != before {
+			return fmt.Sprintf("%d rumors came in 3 s", after-before)
+		}
+		return ""
+	})
+	for name, p := range c.all {
+		if s := p.State(t); s.Undecodable > 0 {
+			t.Errorf("%s got %d messages that make no sense, the last %q", name, s.Undecodable, s.Senseless)
+		}
+	}
+}
+
+// A network of theirs becomes one of ours with seeds, node by node, as docs/migrate.md has it: each peer takes the name
+// and the port of a node that has ended, and no key is lost.
+func TestP4Migration(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	seed := standin.Addresses(1)
+	c.config = seed[0] + "\n"
+	c.write("config.txt", c.config)
+	c.runSeeds()
+	c.theirs("node_1", "0")
+	c.theirs("node_2", "0", "node_1")
+	c.theirs("node_3", "0", "node_1")
+	want := map[string]string{}
+	add := func(at string) {
+		t.Helper()
+		key := fmt.Sprintf("k%d", len(want))
+		c.post(at, "/api/add_data", fmt.Sprintf(`{"key":%q,"value":[%d]}`, key, len(want)))
+		want[key] = fmt.Sprintf("[%d]", len(want))
+	}
+	peer := func(name, at string, join ...string) {
+		t.Helper()
+		args := []string{process.Binary(t), "peer", "--ip", "127.0.0.1", "--port", "0", "--config", c.file("config.txt"), "--http", at, "--name", name, "--settings", c.file("quickly.toml"), "--json"}
+		c.started(process.Run(t, c.file(name+".log"), append(args, join...)...))
+	}
+	add("node_2")
+	peer("ada", "0", "--join", "http://"+c.at["node_1"])
+	c.agree()
+	add("ada")
+	c.holds("what was there before is everywhere", want)
+	for i, name := range []string{"node_1", "node_2", "node_3"} {
+		port := c.kill(name)
+		c.agree([]string{name}...)
+		peer(name, port)
+		c.agree()
+		add(name)
+		add([]string{"node_3", "ada", "ada"}[i])
+		c.holds("all keys at a peer in the place of "+name, want)
+	}
+	var all struct{ Members []hearsay.Member }
+	c.ask(c.seeds[0], "/v1/members", &all)
+	if len(all.Members) != 5 {
+		t.Errorf("the seed lists %v", all.Members)
+	}
+}
+
+// What asks a node of ours first is told where the others serve HTTP.
+func TestP4StatusOfOurs(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.ours("ada", "0")
+	for _, name := range []string{"bob", "cy"} {
+		c.ours(name, "0", "ada")
+	}
+	process.Until(t, "they know each other", soon, func() string {
+		got, err := http.Get("http://" + c.at["cy"] + "/v1/members")
+		if err != nil {
+			return err.Error()
+		}
+		defer got.Body.Close()
+		var all struct{ Members []hearsay.Member }
+		if json.NewDecoder(got.Body).Decode(&all); len(all.Members) != 3 {
+			return fmt.Sprintf("cy lists %v", all.Members)
+		}
+		return ""
+	})
+	first, err := c.status("cy")
+	if err != nil || len(first.Members) != 3 {
+		t.Errorf("the first is told %v, %v", first.Members, err)
+	}
+	c.agree()
 }
