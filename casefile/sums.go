@@ -76,20 +76,24 @@ func (s *seeded) removedSummary(r *casebook.Ruling) string {
 	}
 	text += s.duration(r)
 	text += fmt.Sprintf(". That ended its stay since epoch %d; ", r.Stay.Epoch)
-	bar := s.Seeded.Bar
+	returns, refused := "if it lives, it asks to be admitted again by itself", "and is refused"
 	switch {
+	case r.Key.IsZero(): // a guest's program asks once, at its start
+		returns, refused = "for a day the seeds probe it every few seconds, and admit it again once it answers", "but not as long as it is barred"
+	case s.Member.ID == s.Teller.ID:
+		returns = "it asks to be admitted again by itself"
+	}
+	switch bar := s.Seeded.Bar; {
 	case bar != nil:
 		s.tellsBar = true
-		return text + fmt.Sprintf("if it lives, it asks to be admitted again by itself, and is refused: it is barred since %s (%s).",
-			casebook.Moment(bar.At).Format(time.RFC3339), orNothing(bar.Why))
+		return text + fmt.Sprintf("%s, %s: it is barred since %s (%s).",
+			returns, refused, casebook.Moment(bar.At).Format(time.RFC3339), orNothing(bar.Why))
 	case spent(s.Member.Incarnation):
 		return text + spentWords
-	case s.Member.ID == s.Teller.ID:
-		return text + "it asks to be admitted again by itself."
-	case !s.Seeded.AtSeed:
-		return text + "if it lives, it asks to be admitted again by itself, unless it is barred, which only seeds know."
+	case s.Member.ID != s.Teller.ID && !s.Seeded.AtSeed:
+		return text + returns + ", unless it is barred, which only seeds know."
 	}
-	return text + "if it lives, it asks to be admitted again by itself."
+	return text + returns + "."
 }
 
 // broughtWords tells how a removal came before the seeds.

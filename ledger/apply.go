@@ -15,7 +15,7 @@ const (
 	OutRefused  Outcome = iota // nothing changed: why
 	OutOpened                  // Case
 	OutBalloted                // Case, Ballot, and as ID the seed that has cast it
-	OutRuled                   // Ruling; Case unless it is a leave
+	OutRuled                   // Ruling; Case unless it is a leave; Gone if it is a removal
 	OutAborted                 // Case, Reason
 	OutBarred                  // ID, Why
 	OutLifted                  // ID, Why
@@ -31,7 +31,8 @@ type Change struct {
 	Ballot hearsay.Ballot
 	Ruling *hearsay.Ruling
 	ID     hearsay.NodeID
-	Moved  *Member // as the move has left it
+	Moved  *Member        // as the move has left it
+	Gone   *hearsay.Claim // of a removal: the last of the one that was removed
 	Reason hearsay.Reason
 	Why    string
 }
@@ -135,6 +136,7 @@ func (s *State) Decide(c *Case, at int64) Change {
 	s.close(c)
 	r := c.ruling(s.Network)
 	r.At = at
+	var gone *hearsay.Claim
 	for i := range c.Ballots {
 		if c.Ballots[i].Verdict == hearsay.BallotYes {
 			r.Ballots = append(r.Ballots, c.Ballots[i])
@@ -147,13 +149,15 @@ func (s *State) Decide(c *Case, at int64) Change {
 		s.Members.Add(Member{Stay: r.Stay, Claim: c.Opening.Claim})
 		s.arrive(&c.Opening.Claim)
 	case hearsay.RulingRemove:
+		last := s.Members.Get(r.Stay.ID).Claim
+		gone = &last
 		r.Key = s.Drop(r.Stay, c.Opening.Evidence, true)
 	case hearsay.RulingSeat:
 		s.Seats[c.Opening.Seat.Slot] = c.Opening.Seat
 		// a snapshot may hold one of this life, which nobody has verified
 		s.Usage.Words[c.Opening.Seat.Slot] = core.LimitsWord{}
 	}
-	return Change{Outcome: OutRuled, Case: c, Ruling: s.Rule(r)}
+	return Change{Outcome: OutRuled, Case: c, Ruling: s.Rule(r), Gone: gone}
 }
 
 // Drop ends a stay, and gives the key of who had it.

@@ -220,6 +220,61 @@ func TestGuestsAreAdmitted(t *testing.T) {
 	w.Must(5*time.Second, "it is back", func() bool { return m.Q.Epoch() == 4 })
 }
 
+// A guest that was removed and lives does not ask to be in again: the seeds find out, also after a start.
+func TestGuestsThatLiveReturn(t *testing.T) {
+	w := followed(t, 3, 1)
+	m := w.Machines[0]
+	guest := &person{N: 600, Up: true, Guest: true, Addr: seedAddr(201)}
+	w.People = append(w.People, guest)
+	w.Step(m, func() { m.Q.Admit(w.Now, guest.Claim()) })
+	w.Must(5*time.Second, "it is in", func() bool { return m.Q.Epoch() == 2 })
+	for epoch := hearsay.Epoch(3); epoch < 7; epoch += 2 {
+		guest.Up = false
+		w.Step(m, func() { m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: guest.ID()}}) })
+		w.Must(30*time.Second, "it is out", func() bool { return m.Q.Epoch() == epoch })
+		for _, m := range w.Machines {
+			w.Crash(m)
+			w.Start(m)
+		}
+		w.Run(10 * time.Second)
+		if m.Q.Epoch() != epoch {
+			t.Fatal("it is in, and does not answer")
+		}
+		guest.Up = true
+		w.Must(5*time.Second, "it is back", func() bool { return m.Q.Epoch() == epoch+1 })
+	}
+	guest.Up = false
+	w.Step(m, func() { m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: guest.ID()}}) })
+	w.Must(30*time.Second, "it is out", func() bool { return m.Q.Epoch() == 7 })
+	w.Step(m, func() { m.Q.Bar(w.Now, guest.ID(), "an operator wants it out") })
+	w.Run(time.Second)
+	guest.Up = true
+	w.Run(20 * time.Second)
+	if m.Q.Epoch() != 7 {
+		t.Error("it is in, and barred")
+	}
+}
+
+// What is kept of guests that were removed is bounded, and ends.
+func TestRemovedGuestsAreBounded(t *testing.T) {
+	r, now := &returning{}, time.UnixMilli(1e12)
+	claim := func(n int) *hearsay.Claim {
+		return &hearsay.Claim{Subject: hearsay.NodeID{byte(n >> 8), byte(n)}, Card: hearsay.Card{Addr: seedAddr(n)}}
+	}
+	for n := range 2 * guestMost {
+		r.removed(now, claim(n), now)
+		r.removed(now, claim(n), now)
+	}
+	if len(r.gone) != guestMost || r.gone[0].id != claim(guestMost).Subject {
+		t.Errorf("%d are kept, from %s on", len(r.gone), r.gone[0].id)
+	}
+	r.removed(now, claim(1), now.Add(-guestKept))
+	r.removed(now, &hearsay.Claim{Subject: hearsay.NodeID{1}, Card: hearsay.Card{Key: hearsay.PublicKey{1}}}, now)
+	if last := r.gone[guestMost-1].id; last != claim(2*guestMost-1).Subject {
+		t.Errorf("%s is kept", last)
+	}
+}
+
 // While a seed probes a node that asks to be in, an older word of it, which anybody may have kept, changes nothing.
 func TestOlderWordOfWhoAsks(t *testing.T) {
 	w := followed(t, 4, 1)

@@ -114,8 +114,12 @@ func (b *ballots) ruled(now time.Time, c *ledger.Change) {
 		b.settled(now, c.Case)
 	}
 	b.seed.heads.keep(r, evidence)
-	if r.Kind == hearsay.RulingAdmit {
+	switch r.Kind {
+	case hearsay.RulingAdmit:
 		b.seed.probers.admitted(r.Stay.ID)
+		b.seed.returning.forget(r.Stay.ID)
+	case hearsay.RulingRemove:
+		b.seed.returning.removed(now, c.Gone, time.UnixMilli(r.At))
 	}
 	e := ledger.Ruled(now, r, b.seed.Needed())
 	e.Evidence, e.Before = evidence, b.seed.driver.stood == 0 || b.seed.replica.log.applied < b.seed.driver.stood

@@ -43,6 +43,7 @@
 //	stale.go     a directory older than it promised     unsure.go   one that may be: ask the others first
 //	mismatch.go  seeds with another list or key         fresh.go    whether a seed's ledger is the newest
 //	joiners.go   nodes that ask to be in, before a case opinion.go  what is said without one
+//	returning.go guests that were removed, and may live
 //	clocks.go    seeds whose clocks differ              reading.go  rulings that are on disk only
 //	remember.go  each signature is verified once        reads.go    what drivers read
 //	probers.go   whether members probe each other       commits.go  what is on its way into the log

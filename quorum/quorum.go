@@ -83,6 +83,7 @@ type Quorum struct {
 	clocks     clocks
 	requests   requests
 	joiners    joiners
+	returning  returning
 	ballots    ballots
 	watches    watches
 	probers    probers
@@ -104,6 +105,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	q.progress.seed, q.reading.seed, q.fresh.seed, q.clocks.seed, q.requests.seed = q, q, q, q, q
 	q.hearing = hearing{seed: q, heardAt: make([]time.Time, len(cfg.Seeds)), followedAt: make([]time.Time, len(cfg.Seeds))}
 	q.heads = heads{seed: q, budgets: newBudgets(directory.Secret)}
+	q.returning = returning{seed: q}
 	q.joiners = joiners{seed: q, pending: make(map[hearsay.NodeID]*joiner)}
 	q.ballots = ballots{seed: q, checks: make(map[hearsay.CaseID]*check), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time)}
 	q.watches = watches{seed: q, watched: make(map[hearsay.NodeID]*watch)}
@@ -168,6 +170,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.probers.tick(now)
 			q.ballots.tickChecks(now)
 			q.joiners.tick(now)
+			q.returning.tick(now)
 			q.requests.tickAsked(now)
 			q.progress.tickProgress(now)
 			q.requests.sayLimits(now)

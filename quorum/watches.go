@@ -356,7 +356,10 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 		return false
 	}
 	w := q.watches.watched[p.Subject]
-	if w == nil || q.state == nil {
+	if q.state != nil && w == nil {
+		q.returning.probed(now, &p)
+	}
+	if q.state == nil || w == nil {
 		return false
 	}
 	q.watches.rewatch(now, p.Subject, w)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -200,4 +201,54 @@ func TestRelaysOfOursAreHeardOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A guest that hung for so long that it was removed does not ask to be in again: it is once it answers, and hears what
+// was said meanwhile.
+func TestGuestThatHungReturns(t *testing.T) {
+	t.Parallel()
+	m := newMixed(t, 3)
+	m.add(2)
+	process.Until(t, "all have heard all", soon, func() string { return m.lacks() })
+	hung := m.guests[0]
+	stays := func(want string) {
+		t.Helper()
+		process.Until(t, hung.Addr+" is "+want, soon, func() string {
+			for _, n := range m.peers {
+				if got := m.stateOf(n, hung.Addr); got != want {
+					return fmt.Sprintf("%s has it %q", n.Name, got)
+				}
+			}
+			return ""
+		})
+	}
+	hung.Cmd.Process.Signal(syscall.SIGSTOP)
+	stays("dead")
+	m.say(m.peers[0], "meanwhile")
+	hung.Cmd.Process.Signal(syscall.SIGCONT)
+	stays("alive")
+	m.say(m.peers[1], "afterwards")
+	process.Until(t, "all have heard all", soon, func() string { return m.lacks("meanwhile", "afterwards") })
+}
+
+// stateOf gives the state in which a node of ours has the member at an address; "" for nobody.
+func (m *mixed) stateOf(n process.Node, addr string) string {
+	m.t.Helper()
+	answer, err := http.Get("http://" + n.HTTP + "/v1/members")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var all struct {
+		Members []struct{ Addr, State string }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&all); err != nil {
+		m.t.Fatal(err)
+	}
+	for _, one := range all.Members {
+		if one.Addr == addr {
+			return one.State
+		}
+	}
+	return ""
 }
