@@ -11,6 +11,11 @@ type Authority struct {
 	Seeds  []SeedStatus `json:"seeds"`  // in the order of the configuration
 	Quorum int          `json:"quorum"` // of them decide
 
+	// Foreign is the dialect of the seeds if they are an earlier program's: "p1". Then Seeded is false, as our own nodes
+	// are an open network; this node is registered with these seeds, and their lists, which nobody has signed, say which
+	// nodes are in.
+	Foreign string `json:"foreign,omitempty"`
+
 	Key PublicKey `json:"key,omitzero"` // of this node, if it is a seed: what others pin
 
 	// Ready says that a quorum decides now, as far as this node knows: the log of a

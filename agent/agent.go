@@ -52,6 +52,7 @@ type Agent struct {
 	loop      *loop
 	questions questions
 	streams   *streams
+	abroad    *abroad
 	resolver  *resolver
 	source    *outbound // from which this node sends
 	address   ownAddress
@@ -227,7 +228,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		a.streams.seats = append(a.streams.seats, a.cfg.Seeds[i].Addr)
 	}
 	a.streams.languages = newLanguages(a.streams.seats, addr, func(seed netip.AddrPort, why error) {
-		a.cfg.Logger.Warn("The list of seeds names one that is none of hearsay's", "addr", seed.String(), "why", why.Error())
+		a.cfg.Logger.Warn("A seed is none of hearsay's", "addr", seed.String(), "why", why.Error())
 	})
 	files := openFiles()
 	a.streams.most = placesWithin(files)
@@ -255,6 +256,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 		node:   node,
 		reader: newReader(a.disk, a.inbox),
 	}
+	a.abroad = newAbroad(a, addr)
 	a.serveGuests(network, addr)
 	var commit func(*store.Batch) error
 	if a.disk != nil {
@@ -300,6 +302,7 @@ func (a *Agent) tell(e *hearsay.Event) {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
+	a.abroad.name(e)
 	a.journal.wake(a.hub.publish(e), e.Kind)
 }
 
@@ -307,6 +310,7 @@ func (a *Agent) tell(e *hearsay.Event) {
 func (a *Agent) run() {
 	go a.commits.run()
 	a.streams.start()
+	a.abroad.start()
 	a.resolver.again()
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
@@ -325,6 +329,7 @@ func (a *Agent) live(unfollow func()) {
 	}
 	close(a.idle)
 	a.resolver.close()
+	a.abroad.close()
 	a.commits.stop()
 	if a.loop.guestLinks != nil {
 		a.loop.guestLinks.Close()
@@ -383,14 +388,14 @@ func (a *Agent) Started() time.Time { return a.started }
 // member of a network, which has none to ask, is in at once.
 func (a *Agent) Joined() (joined bool) {
 	a.ask(func(time.Time) { joined = a.loop.node.Joined() })
-	return joined && !a.resolver.empty()
+	return joined && !a.resolver.empty() && a.abroad.joined()
 }
 
 // Members gives all members that the roster lists, this one included, in
 // whatever state, ordered by name, then by NodeID.
 func (a *Agent) Members() (members []hearsay.Member) {
 	a.ask(func(time.Time) { members = a.loop.node.Members(nil) })
-	return members
+	return a.abroad.members(members)
 }
 
 // Stats gives the figures since the start.
@@ -399,6 +404,7 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 		stats = a.loop.node.Stats()
 	})
 	a.counters.addTo(&stats)
+	a.abroad.addGuests(&stats)
 	if !stats.At.IsZero() { // else the loop has ended
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
 		stats.Copied, stats.Overwritten = a.copiedFor(stats.At).Seconds(), toldFor(stats.At.Sub(a.started), a.overwritten).Seconds()
@@ -415,6 +421,9 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 // A name of nobody gives a case file that says so; of a name of several the
 // error, hearsay.ErrAmbiguous, lists them.
 func (a *Agent) Why(name string) (file hearsay.CaseFile, err error) {
+	if file, is := a.abroad.why(name); is {
+		return file, nil
+	}
 	var facts *casebook.Facts
 	a.ask(func(now time.Time) { facts, err = a.loop.node.Facts(now, name) })
 	if err != nil {
@@ -426,7 +435,9 @@ func (a *Agent) Why(name string) (file hearsay.CaseFile, err error) {
 			return trouble == authority.Why // its case says so
 		})
 	}
-	return casefile.Tell(facts), nil
+	file = casefile.Tell(facts)
+	a.abroad.addLists(&file)
+	return file, nil
 }
 
 // Events gives what happens from now on, until ctx ends or the agent stops.

@@ -35,6 +35,7 @@ func (a *Agent) Authority() (authority hearsay.Authority) {
 		authority, answers = a.loop.node.Seeded().Authority(), a.loop.node.Seeded().Answers()
 	})
 	casefile.AddAnswers(&authority, answers)
+	a.abroad.addSeeds(&authority)
 	return authority
 }
 

@@ -26,10 +26,12 @@ func (a *Agent) serveGuests(network hearsay.NetworkID, addr netip.AddrPort) {
 			return dialFrom(ctx, net.Dialer{}, a.source.now.Load().addr, to)
 		},
 		Sender: a.streams.known.sender, Turn: parsing.begin, Busy: errBudget, Drop: a.counters.drop,
+		Tell:  func(e hearsay.Event) { a.commits.report([]hearsay.Event{e}) },
 		Read:  a.counters.read,
 		Wrote: a.counters.wrote,
 		Note:  func(line func(*guest.Phrases) string) { a.journal.note(line) },
 	}
+	l.host = host
 	if a.cfg.Role == hearsay.RolePeer && len(a.cfg.Seeds) > 0 {
 		l.guestLinks = guest.NewLinks(host, addr)
 	}
@@ -50,6 +52,11 @@ func (a *Agent) phrases(own hearsay.NodeID, addr netip.AddrPort) *guest.Phrases 
 		return nil
 	}
 	where := func(id hearsay.NodeID) (at netip.AddrPort) {
+		if part := a.abroad.part.Load(); part != nil {
+			if at, is := part.Guest(id); is {
+				return at
+			}
+		}
 		a.ask(func(time.Time) { at = a.loop.node.Addresses().Where(id) })
 		return at
 	}

@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"hearsay"
 	"hearsay/guest"
 )
 
@@ -17,16 +19,23 @@ import (
 // is understood there: a frame has come from it, or it has answered the question. Datagrams need none: the earlier
 // programs listen by TCP only.
 type languages struct {
-	told    func(seed netip.AddrPort, why error) // of one that speaks another language
-	unknown atomic.Int32                         // seeds that are not known to speak as we do
+	told func(seed netip.AddrPort, why error) // of one that speaks another language
+	// foreign is told once that a quorum of seeds speak another language; nil: nobody is
+	foreign func(guest.Language)
+	// guests reports whether a guest is at an address, which a frame would be a wrong line to; nil: no guest is known
+	guests  atomic.Pointer[func(netip.AddrPort) bool]
+	unknown atomic.Int32 // seeds that are not known to speak as we do
 
 	mu    sync.Mutex
+	met   bool // a quorum that speaks another language
 	seeds map[netip.AddrPort]*language
 }
 
 // language is what one seed speaks.
 type language struct {
+	asking  sync.Mutex // held by whatever asks it: it is asked once at a time
 	ours    bool
+	times   int            // that it has answered so, one after the other
 	foreign guest.Language // that it has answered, if it has
 	askAt   time.Time      // then: not before
 	wait    time.Duration  // then: until askAt, since it was asked
@@ -74,12 +83,27 @@ func (l *languages) setOurs(at netip.AddrPort, ours bool) {
 	if seed == nil || seed.ours == ours {
 		return
 	}
-	*seed = language{ours: ours}
+	seed.ours, seed.foreign, seed.times, seed.askAt, seed.wait = ours, 0, 0, time.Time{}, 0
 	if ours {
 		l.unknown.Add(-1)
 	} else {
 		l.unknown.Add(1)
 	}
+}
+
+// errGuest is why no frame goes to a guest.
+var errGuest = errors.New("what is there speaks only an earlier program's protocol")
+
+// turn waits until nothing else asks at an address, and gives what ends this caller's turn.
+func (l *languages) turn(at netip.AddrPort) (end func()) {
+	l.mu.Lock()
+	seed := l.seeds[at]
+	l.mu.Unlock()
+	if seed == nil {
+		return func() {}
+	}
+	seed.asking.Lock()
+	return seed.asking.Unlock
 }
 
 // mustAsk reports whether an address must be asked before a frame goes there. The error says why no frame may go there,
@@ -88,7 +112,12 @@ func (l *languages) mustAsk(at netip.AddrPort, now time.Time) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch seed := l.seeds[at]; {
-	case seed == nil || seed.ours:
+	case seed == nil:
+		if guests := l.guests.Load(); guests != nil && (*guests)(at) {
+			return false, errGuest
+		}
+		return false, nil
+	case seed.ours:
 		return false, nil
 	case seed.foreign != 0 && now.Before(seed.askAt):
 		return false, seed.foreign.ForeignError()
@@ -101,6 +130,12 @@ func (l *languages) ask(ctx context.Context, conn net.Conn, at netip.AddrPort) e
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	speaks, err := guest.AskLanguage(conn, streamDialTimeout)
+	foreign := guest.Language(0)
+	defer func() {
+		if foreign != 0 {
+			l.foreign(foreign)
+		}
+	}()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seed := l.seeds[at]
@@ -122,9 +157,32 @@ func (l *languages) ask(ctx context.Context, conn net.Conn, at netip.AddrPort) e
 	default:
 		seed.wait = askTextAfter
 	}
-	seed.foreign, seed.askAt = speaks, time.Now().Add(seed.wait)
 	if first {
+		seed.times = 0
 		l.told(at, why)
 	}
+	seed.foreign, seed.times, seed.askAt = speaks, seed.times+1, time.Now().Add(seed.wait)
+	if l.foreign != nil && !l.met && l.sure(speaks) >= hearsay.QuorumOf(len(l.seeds)) {
+		l.met, foreign = true, speaks
+	}
 	return why
+}
+
+// decided reports whether a seed need not be asked on to find out what a quorum speaks.
+func (l *languages) decided(at netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seed := l.seeds[at]
+	return seed == nil || seed.ours || l.met || seed.foreign == guest.Lines || seed.times >= 2
+}
+
+// sure counts the seeds that surely speak a language. One of ours that has no room for a connection closes it, too, and
+// so one that speaks text must have done that twice. Its caller holds mu.
+func (l *languages) sure(speaks guest.Language) (n int) {
+	for _, seed := range l.seeds {
+		if seed.foreign == speaks && (speaks == guest.Lines || seed.times >= 2) {
+			n++
+		}
+	}
+	return n
 }

@@ -74,6 +74,8 @@ type loop struct {
 
 	guests     *guest.Probes // of a network with seeds, else nil
 	guestLinks *guest.Links  // of a peer of such a network, else nil
+	guestLists *guest.Abroad // of a peer whose seeds are an earlier program's, else nil
+	host       *guest.Host
 
 	seekAt    time.Time   // when names are thought of next
 	most      int         // members that were living at once, lately
@@ -396,6 +398,9 @@ func (l *loop) report(events []hearsay.Event) {
 		}
 		if l.guestLinks != nil {
 			l.guestLinks.Note(time.Now(), &events[i])
+		}
+		if l.guestLists != nil {
+			l.guestLists.Note(&events[i])
 		}
 		l.acquaint(&events[i])
 		tellOfThen(&events[i])

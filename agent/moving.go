@@ -189,7 +189,7 @@ func (a *Agent) reached(ctx context.Context) reachability {
 		if from := a.streams.from.Load(); from != nil { // of a first member, which has no contacts
 			others = append(others, *from)
 		}
-		answer <- reachability{others, n.Unreached(now), n.Stats().Unreached > 0}
+		answer <- reachability{others, n.Addresses().Unreached(now), n.Stats().Unreached > 0}
 	})
 	if !asked {
 		return reachability{}

@@ -106,6 +106,7 @@ func (a *Agent) EachRumor(limit int) iter.Seq[hearsay.Event] {
 			var page []hearsay.Event
 			a.ask(func(time.Time) { page, names = a.loop.node.Gossip().Take(names, rumorPageCount, rumorPageBytes) })
 			for i := range page {
+				a.abroad.name(&page[i])
 				if !yield(page[i]) {
 					return
 				}

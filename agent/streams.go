@@ -264,6 +264,10 @@ func (s *streams) dial(st *stream) {
 // where nothing is there to say so.
 func (s *streams) connect(to netip.AddrPort) (conn net.Conn, why string) {
 	ask, err := s.languages.mustAsk(to, time.Now())
+	if ask {
+		defer s.languages.turn(to)()
+		ask, err = s.languages.mustAsk(to, time.Now()) // another may have asked meanwhile
+	}
 	if err != nil {
 		return nil, err.Error()
 	}

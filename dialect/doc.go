@@ -52,7 +52,8 @@
 //
 //	"hearsay": <base64 of a packet (package wire)>
 //
-// which is Facts: this package need not know what the bytes say.
+// which is Facts: this package need not know what the bytes say. So has a REGISTER_REQ that a node of Hearsay sends to
+// an earlier program's seed (asking.go).
 //
 // Some replies say more in words, for people and for programs that want to know:
 // "already" and "unknown" where a death reported is none that happens now,

@@ -114,6 +114,22 @@ func (f *fields) address(key string, p presence) netip.AddrPort {
 	return addr
 }
 
+// boolean reads true or false, which must be there.
+func (f *fields) boolean(key string) (b bool) {
+	if raw, there := f.raw(key, required); there && json.Unmarshal(raw, &b) != nil {
+		f.fail(key, "want true or false")
+	}
+	return b
+}
+
+// texts reads a list of strings, which must be there.
+func (f *fields) texts(key string) (list []string) {
+	if raw, there := f.raw(key, required); there && json.Unmarshal(raw, &list) != nil {
+		f.fail(key, "want a list of strings")
+	}
+	return list
+}
+
 // facts reads what is ours.
 func (f *fields) facts() []byte {
 	text := f.anyText(factsKey, optional)

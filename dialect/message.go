@@ -100,13 +100,16 @@ func (m Matter) Proposal(peer netip.AddrPort) string {
 }
 
 // Register asks a seed to let a peer in: a REGISTER_REQ. An Outcome answers it.
-type Register struct{ Peer netip.AddrPort }
+type Register struct {
+	Peer  netip.AddrPort
+	Facts []byte // of a peer of ours, which takes the seed for an earlier program's; see the package
+}
 
 // Work is of Request.
 func (*Register) Work() Work { return Case }
 
 func readRegister(f *fields) (Request, Reply) {
-	return &Register{Peer: f.endpoint(Registration.subject())}, nil
+	return &Register{Peer: f.endpoint(Registration.subject()), Facts: f.facts()}, nil
 }
 
 // DeadReport tells a seed that a peer is dead: a DEAD_REPORT. An Outcome answers it. A port of 0 stands for the one

@@ -24,8 +24,20 @@ const (
 // languageWords are what the others are called in a sentence.
 var languageWords = [...]string{Lines: "an earlier program's lines of JSON (p1)", Text: "the plain text of an earlier program (p0, p2)"}
 
-// ForeignError says of a seed that it speaks another language than this node.
+// Dialect is what a guest's language is called in a list of members.
+func (l Language) Dialect() string {
+	if l == Lines {
+		return "p1"
+	}
+	return ""
+}
+
+// ForeignError says of a seed that it speaks another language than this node, where no quorum of the seeds is known to
+// do so.
 func (l Language) ForeignError() error {
+	if l == Lines {
+		return fmt.Errorf("it speaks %s; a node joins such seeds where a quorum of its list does, and seeds of hearsay where a quorum is", languageWords[l])
+	}
 	return fmt.Errorf("it speaks %s, which this version does not join; start seeds of hearsay, and have the list of seeds name those", languageWords[l])
 }
 

@@ -43,9 +43,9 @@ const (
 // of its observers ask it besides, and no guest is cut off from ours. What it says goes out as a rumor in its name
 // (hearsay.Rumor.Guest), once though it says that to several.
 type Links struct {
-	host    *Host
-	self    netip.AddrPort
-	isGuest func(netip.AddrPort) bool // reports whether a guest is in at an address
+	host *Host
+	self netip.AddrPort
+	register
 
 	// of the goroutine that owns the node
 	texts map[string]struct{} // that are ours
@@ -60,6 +60,15 @@ type Links struct {
 
 	mu  sync.Mutex
 	all map[netip.AddrPort]*guestLink
+}
+
+// register says who is in: by the ledger, or by the lists of an earlier program's seeds (Abroad). It is read in the
+// goroutine that owns the node.
+type register struct {
+	isGuest func(netip.AddrPort) bool           // a guest is in at an address
+	isOurs  func(netip.AddrPort) bool           // a node of ours is
+	where   func(hearsay.NodeID) netip.AddrPort // where a member or a guest is, or was last
+	strange func()                              // told that one that is not in asks or says something; or nil
 }
 
 // guestLink is a link to a guest, or what is known of one that may get one.
@@ -83,6 +92,11 @@ func NewLinks(h *Host, self netip.AddrPort) *Links {
 		m, in := h.Node.Addresses().MemberAt(addr)
 		return in && m.Stay.ID == core.GuestID(h.Network, addr)
 	}
+	l.isOurs = func(addr netip.AddrPort) bool {
+		m, in := h.Node.Addresses().MemberAt(addr)
+		return in && !m.Claim.Card.Key.IsZero()
+	}
+	l.where = func(id hearsay.NodeID) netip.AddrPort { return h.Node.Addresses().Where(id) }
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -92,6 +106,9 @@ func (l *Links) Close() {
 	l.cancel()
 	l.wait.Wait()
 }
+
+// goBy has another register say who is in.
+func (l *Links) goBy(r register) { l.register = r }
 
 // at gives the link to a guest. One that is not in makes room, the oldest first. Nil: there is no room. Its caller
 // holds l.mu.
@@ -147,6 +164,7 @@ func (l *Links) hello(now time.Time, r *dialect.Hello, from netip.AddrPort) dial
 	}
 	ack.Accepted = true
 	l.link(now, r.Peer)
+	l.meets(r.Peer)
 	return ack
 }
 
@@ -159,6 +177,13 @@ func (l *Links) count() (n int) {
 		}
 	}
 	return n
+}
+
+// meets is told of one that has to do with this node. If it is not in, that may have changed.
+func (l *Links) meets(addr netip.AddrPort) {
+	if l.strange != nil && !l.isGuest(addr) {
+		l.strange()
+	}
 }
 
 // link has a guest told from now on what is said, and what was said before.
@@ -184,6 +209,7 @@ func (l *Links) gossip(now time.Time, r *dialect.Gossip, from netip.AddrPort) di
 	case r.Sender.Addr() != from.Addr():
 		return &dialect.GossipAck{Reason: fmt.Sprintf("comes from %s and says that it is of %s", from.Addr(), r.Sender)}
 	case !l.isGuest(r.Sender):
+		l.meets(r.Sender)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if one := l.at(r.Sender, now); one != nil && len(one.early) < earlyMost {
@@ -223,8 +249,7 @@ func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
 	if r.Origin == r.Sender {
 		return l.say(now, r, core.GuestID(l.host.Network, r.Sender))
 	}
-	m, in := l.host.Node.Addresses().MemberAt(r.Origin)
-	if l.isOurs(r.Text) || in && !m.Claim.Card.Key.IsZero() {
+	if l.isOurText(r.Text) || l.isOurs(r.Origin) {
 		return &dialect.GossipAck{Accepted: true, Duplicate: true}
 	}
 	if l.waits.Load() >= relaysMost {
@@ -234,7 +259,7 @@ func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
 	time.AfterFunc(relayWait, func() {
 		l.waits.Add(-1)
 		l.host.Do(r.Sender.Addr(), func(now time.Time) {
-			if !l.isOurs(r.Text) {
+			if !l.isOurText(r.Text) {
 				l.say(now, r, hearsay.AnyGuest)
 			}
 		})
@@ -253,8 +278,8 @@ func (l *Links) say(now time.Time, r *dialect.Gossip, guest hearsay.NodeID) dial
 	return &dialect.GossipAck{Accepted: true, Duplicate: id.Counter == 0}
 }
 
-// isOurs reports whether guests were told a text as one of ours.
-func (l *Links) isOurs(text string) bool {
+// isOurText reports whether guests were told a text as one of ours.
+func (l *Links) isOurText(text string) bool {
 	_, is := l.texts[text]
 	return is
 }
@@ -277,10 +302,15 @@ func (l *Links) Note(now time.Time, e *hearsay.Event) {
 	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Ruling.Key.IsZero():
 		l.admitted(now, e.Ruling.Claim.Card.Addr)
 	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRemove:
-		l.mu.Lock()
-		delete(l.all, l.host.Node.Addresses().Where(e.Subject))
-		l.mu.Unlock()
+		l.dismiss(l.where(e.Subject))
 	}
+}
+
+// dismiss lets go of the link to a guest that is not in any more.
+func (l *Links) dismiss(addr netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.all, addr)
 }
 
 // admitted has a guest that is in get its link, and what it has said until now taken.
@@ -310,20 +340,46 @@ func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
 
 // Probed has this node ask a guest that it observes for a link, if it is one of those that do.
 func (l *Links) Probed(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
+	if l.wanting(now, addr) {
+		observers := l.host.Node.Addresses().Observers(id)
+		if slices.Contains(observers[:min(linkers, len(observers))], l.host.Node.Self().ID) {
+			l.ask(addr)
+		}
+	}
+}
+
+// want asks a guest for a link, unless there is one.
+func (l *Links) want(now time.Time, addr netip.AddrPort) {
+	if l.wanting(now, addr) {
+		l.ask(addr)
+	}
+}
+
+// wanting reports whether a guest may be asked for a link now, and takes it that it is.
+func (l *Links) wanting(now time.Time, addr netip.AddrPort) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	one := l.at(addr, now)
 	asks := one != nil && one.in && !one.linked && now.Sub(one.asked) >= linkEach
 	if asks {
 		one.asked = now
 	}
-	l.mu.Unlock()
-	if !asks {
-		return
+	return asks
+}
+
+// linkedWith gives the guests that are in and linked.
+func (l *Links) linkedWith() (addrs []netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for addr, one := range l.all {
+		if one.linked && one.in {
+			addrs = append(addrs, addr)
+		}
 	}
-	observers := l.host.Node.Addresses().Observers(id)
-	if !slices.Contains(observers[:min(linkers, len(observers))], l.host.Node.Self().ID) {
-		return
-	}
+	return addrs
+}
+
+func (l *Links) ask(addr netip.AddrPort) {
 	hello := &dialect.Hello{Peer: l.self, Degree: len(l.host.Node.Gossip().Links())}
 	l.wait.Go(func() {
 		if l.exchange(addr, dialect.AppendHello(nil, hello, time.Now())) == nil {
@@ -355,7 +411,7 @@ func (l *Links) tellBacklog(addr netip.AddrPort) {
 
 // line gives a rumor as guests are told it, and the guest that has said it.
 func (l *Links) line(e *hearsay.Event) (line []byte, origin netip.AddrPort) {
-	r := &dialect.Gossip{Text: string(e.Rumor.Data), Origin: l.host.Node.Addresses().Where(e.Subject), Number: int64(e.Rumor.ID.Counter), Sender: l.self}
+	r := &dialect.Gossip{Text: string(e.Rumor.Data), Origin: l.where(e.Subject), Number: int64(e.Rumor.ID.Counter), Sender: l.self}
 	if e.Rumor.Guest.IsZero() {
 		if len(r.Text) > textMost || !utf8.ValidString(r.Text) {
 			r.Text = dialect.Text(e.At.Add(-e.Rumor.Age), r.Origin.Addr(), r.Number)
@@ -372,7 +428,7 @@ func (l *Links) line(e *hearsay.Event) (line []byte, origin netip.AddrPort) {
 
 // remember keeps a text of ours; the oldest make room.
 func (l *Links) remember(text string) {
-	if l.isOurs(text) {
+	if l.isOurText(text) {
 		return
 	}
 	if len(l.order) >= ownTexts {

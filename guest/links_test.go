@@ -90,7 +90,7 @@ func TestLinksAreBounded(t *testing.T) {
 	for i := range 2 * ownTexts {
 		l.remember(addrOf(i).String())
 	}
-	if len(l.texts) != ownTexts || len(l.order) != ownTexts || l.isOurs(addrOf(0).String()) || !l.isOurs(addrOf(2*ownTexts-1).String()) {
+	if len(l.texts) != ownTexts || len(l.order) != ownTexts || l.isOurText(addrOf(0).String()) || !l.isOurText(addrOf(2*ownTexts-1).String()) {
 		t.Errorf("%d texts are known", len(l.texts))
 	}
 }

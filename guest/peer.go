@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"hearsay"
@@ -25,15 +26,24 @@ type peer struct {
 	*Host
 	mentions *mentions
 	links    *Links // nil: of an open network
+	abroad   atomic.Pointer[Abroad]
 }
 
-func newPeer(h *Host, links *Links) *peer { return &peer{h, newMentions(h.Sender), links} }
+func newPeer(h *Host, links *Links) *peer {
+	return &peer{Host: h, mentions: newMentions(h.Sender), links: links}
+}
 
 // answer answers a line; see answering.
 func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Suspect:
-		reply := p.look(ctx, from, func(time.Time) dialect.Reply { return p.opinion(r) })
+		var reply dialect.Reply
+		if abroad := p.abroad.Load(); abroad != nil {
+			reply = abroad.opinion(ctx, r, from)
+		}
+		if reply == nil {
+			reply = p.look(ctx, from, func(time.Time) dialect.Reply { return p.opinion(r) })
+		}
 		if ack, ok := reply.(*dialect.SuspectAck); ok && p.mentions.may(from.Addr()) {
 			p.Note(func(*Phrases) string { return dialect.PhraseProbe(r.Peer, requester(r, from), ack.Alive) })
 		}

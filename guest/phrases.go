@@ -19,6 +19,8 @@ type Phrases struct {
 	seeds int
 	where func(hearsay.NodeID) netip.AddrPort // where a node is, or was last
 	links func() int
+	// the seeds are an earlier program's: what they say comes as notes
+	abroad bool
 
 	asked     map[hearsay.Round]hearsay.NodeID // the member that asked this observer
 	cases     map[hearsay.CaseID]voting        // open
@@ -60,7 +62,7 @@ func Phrased(kind hearsay.EventKind) bool {
 // is none. That a peer was let in is said once it is in by that: of what the
 // ledger tells, it may be over by now.
 func (p *Phrases) Before(e *hearsay.Event) string {
-	if e.Kind != hearsay.EventJoined || p.role == hearsay.RoleSeed {
+	if e.Kind != hearsay.EventJoined || p.role == hearsay.RoleSeed || p.abroad {
 		return ""
 	}
 	seeds, known := p.admitted[e.Epoch]
@@ -168,6 +170,9 @@ func (p *Phrases) ofPeer(e *hearsay.Event) string {
 	case hearsay.EventJoinFail: // what each seed said stands in the log already
 		return "Not admitted yet"
 	case hearsay.EventJoined:
+		if p.abroad {
+			return "" // it is in with others of ours, and not by the seeds
+		}
 		return fmt.Sprintf(dialect.PhraseBootstrap, p.seeds, e.Count, p.links())
 	case hearsay.EventLinked:
 		return fmt.Sprintf(dialect.PhraseConnected, p.subject(e))

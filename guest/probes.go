@@ -169,6 +169,21 @@ func (g *Probes) exchange(to netip.AddrPort) (facts []byte, err error) {
 
 // ask sends a guest a line. Any answer that can be understood says that it is there, and may have facts of ours.
 func (h *Host) ask(ctx context.Context, to netip.AddrPort, line []byte) (facts []byte, err error) {
+	answer, err := h.call(ctx, to, line)
+	if err != nil {
+		return nil, err
+	}
+	return dialect.ReadProbed(answer)
+}
+
+// knows reports whether facts are those of a node of this network.
+func (h *Host) knows(facts []byte) bool {
+	_, ok := wire.NewDecoder(h.Network).Decode(facts, &core.Packet{})
+	return ok && len(facts) > 0
+}
+
+// call sends a line by a connection of its own, and gives the line that comes back.
+func (h *Host) call(ctx context.Context, to netip.AddrPort, line []byte) (answer []byte, err error) {
 	conn, err := h.Dial(ctx, to)
 	if err != nil {
 		return nil, err
@@ -179,9 +194,5 @@ func (h *Host) ask(ctx context.Context, to netip.AddrPort, line []byte) (facts [
 	if _, err := conn.Write(line); err != nil {
 		return nil, err
 	}
-	answer, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
-	if err != nil {
-		return nil, err
-	}
-	return dialect.ReadProbed(answer)
+	return readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
 }

@@ -186,6 +186,10 @@ func (s *seed) register(r *dialect.Register, from netip.AddrPort) preparing {
 			refuse.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
 			return nil, refuse
 		}
+		if s.knows(r.Facts) {
+			refuse.Reason = "this seed is hearsay's, and that is a peer of hearsay's, which has met an earlier program's seeds: start it again, and it joins by its own protocol"
+			return nil, refuse
+		}
 		if _, in := s.Node.Addresses().MemberAt(r.Peer); in {
 			if !authority.Ready { // its stay may have been ended since
 				refuse.Reason = "no quorum of seeds is heard"

@@ -83,6 +83,7 @@ type answering func(ctx context.Context, r dialect.Request, from netip.AddrPort)
 type Server struct {
 	host   *Host
 	seed   *seed // of a seed's node, else nil
+	peer   *peer // of a peer's, else nil
 	answer answering
 	times  lineTimes
 
@@ -100,13 +101,19 @@ type Server struct {
 // network.
 func NewServer(h *Host, links *Links) *Server {
 	if h.Role != hearsay.RoleSeed {
-		return newServer(h, newPeer(h, links).answer)
+		peer := newPeer(h, links)
+		s := newServer(h, peer.answer)
+		s.peer = peer
+		return s
 	}
 	seed := newSeed(h)
 	s := newServer(h, seed.answer)
 	s.seed = seed
 	return s
 }
+
+// GoAbroad has a peer's node answer as one whose seeds are an earlier program's.
+func (l *Server) GoAbroad(a *Abroad) { l.peer.abroad.Store(a) }
 
 func newServer(h *Host, answer answering) *Server {
 	return &Server{

@@ -143,7 +143,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
 	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats, out: n.out}
-	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Guest: n.roster.Guest, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Guest: n.gossip.guest, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
 	if cfg.Role != hearsay.RoleSeed {

@@ -40,6 +40,7 @@ type Gossip struct {
 	endedUpto time.Time
 	out       *core.Effects
 	writers   writers // of the store
+	abroad    bool    // see guest
 }
 
 // Names gives the names of the youngest rumors held, at most limit of
@@ -152,6 +153,10 @@ func (g *Gossip) askOrigins(now time.Time, p *core.Packet, m *core.Rumors) {
 		g.roster.Ask(now, p, strangers)
 	}
 }
+
+// guest reports whether a node is a guest. Abroad, where an earlier program's seeds say which guests there are, the
+// driver knows, and its word is all that there is: another member may know of one sooner.
+func (g *Gossip) guest(id hearsay.NodeID) bool { return g.abroad || g.roster.Guest(id) }
 
 // links reports whether a member has links and passes on rumors: seeds do not,
 // and guests do not speak as we do.

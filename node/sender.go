@@ -61,14 +61,14 @@ func stranger(addr netip.AddrPort) quota.Sender {
 }
 
 // Unreached is for how long no member has reached this node, since it was cut off, or without its address, last.
-func (n *Node) Unreached(now time.Time) time.Duration {
-	return min(n.roster.Unreached(now), now.Sub(n.silent.cutOff))
+func (a *Addresses) Unreached(now time.Time) time.Duration {
+	return min(a.roster.Unreached(now), now.Sub(a.silent.cutOff))
 }
 
 // unreachedFor is for how many seconds no member has pinged this node, though members answer it; 0: they
 // ping it, or do not answer either. Before it lists others nobody is to reach it.
 func (n *Node) unreachedFor() float64 {
-	unreached, most := min(n.Unreached(n.stepped), n.stepped.Sub(n.silent.alone)), max(unreachedPeriods*n.cfg.Detect.Longest(), unreachedLeast)
+	unreached, most := min(n.addresses.Unreached(n.stepped), n.stepped.Sub(n.silent.alone)), max(unreachedPeriods*n.cfg.Detect.Longest(), unreachedLeast)
 	if unreached < most || n.gone() || !n.detect.HeardSince(n.stepped.Add(-most/2)) {
 		return 0
 	}

@@ -172,7 +172,7 @@ func TestCutOffNodeHasARightAddress(t *testing.T) {
 	w.cut = nil
 	for after := range 2000 {
 		w.run(5 * time.Millisecond)
-		if unreached, long := w.nodes[one].Stats().Unreached, w.nodes[one].Unreached(w.now); unreached > 0 || long > 10*time.Second {
+		if unreached, long := w.nodes[one].Stats().Unreached, w.nodes[one].Addresses().Unreached(w.now); unreached > 0 || long > 10*time.Second {
 			t.Fatalf("%d ms after it is not cut off any more it says that nobody has reached it for %v s, %v", 5*(after+1), unreached, long)
 		}
 	}

@@ -18,6 +18,14 @@ func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role, ledger func() he
 	r.members.role, r.ledger, r.names.behind = role, ledger, behind
 }
 
+// Unfollow makes this the roster of an open network again. It is called while it lists nobody: the ledger was never
+// known. The contacts were seeds, which are no members.
+func (r *Roster) Unfollow(now time.Time) {
+	r.members.role, r.names.behind = nil, nil
+	r.ledger = func() hearsay.LedgerID { return hearsay.LedgerID{Network: r.network} }
+	r.contacts.configured, r.contacts.tryAt = nil, now
+}
+
 // Admit lists a member that a ruling has admitted, by the claim that it asked with. Its signature is verified already:
 // by a quorum of seeds, each for its ballot, or by this node before it took over a whole roster. By now another ruling
 // may have ended that stay: a node that hears of both at once lists it all the same, and then as dead.

@@ -17,7 +17,9 @@ const (
 	StandingCutOff           // nobody answers it, or it hears nobody: it does not know what others hold of it
 	StandingLeaving          // the seeds have not ruled yet that it has left
 	StandingRemoved          // the seeds have removed it
-	StandingOutside          // the seeds have not admitted it, or it follows another ledger than theirs
+	// the seeds have not admitted it, an earlier program's have not registered it, or it follows another ledger than
+	// theirs
+	StandingOutside
 )
 
 var standingWords = [...]string{
@@ -56,6 +58,8 @@ func standing(m *hearsay.Member, authority *hearsay.Authority, stats *hearsay.St
 		return StandingCutOff
 	case left:
 		return StandingLeft
+	case !joined && authority.Foreign != "":
+		return StandingOutside
 	case joined, !authority.Seeded, m.Role == hearsay.RoleSeed:
 		return StandingAlive
 	case authority.Ended > 0 && !authority.Apart:

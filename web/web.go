@@ -471,6 +471,8 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Apart && authority.Epoch > 0:
 		return &problem{http.StatusServiceUnavailable, hearsay.ApartWords + "; " + authority.Why}
+	case !joined && authority.Foreign != "":
+		return &problem{http.StatusServiceUnavailable, "this node is not in: " + cmp.Or(authority.Why, "its seeds have not registered it yet")}
 	case !joined && authority.Seeded:
 		return &problem{http.StatusServiceUnavailable, "this node is not in: " + cmp.Or(authority.Why, "the seeds have not admitted it yet")}
 	case !joined:

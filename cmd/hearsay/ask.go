@@ -231,6 +231,9 @@ func printSelf(table io.Writer, n *web.Self) {
 
 // printAuthority tells of the seeds, if there are some.
 func printAuthority(table io.Writer, a *hearsay.Authority) {
+	if a.Foreign != "" {
+		printForeign(table, a)
+	}
 	if !a.Seeded {
 		return
 	}
@@ -267,6 +270,25 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
 		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(nameOf(s.Name, hearsay.NodeID{}), "?"), s.Addr, seedWords(s, a.Leader == s.Slot))
+	}
+}
+
+// printForeign tells of seeds that are an earlier program's.
+func printForeign(table io.Writer, a *hearsay.Authority) {
+	fmt.Fprintf(table, "seeds\tof an earlier program (%s): their lists, which nobody has signed, say which nodes are in\n", a.Foreign)
+	switch {
+	case a.Ready:
+		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
+	case a.Early:
+		fmt.Fprintf(table, "quorum\tnot heard just now: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
+	default:
+		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide\n", a.Quorum, len(a.Seeds))
+	}
+	if a.Why != "" {
+		fmt.Fprintf(table, "why\t%s\n", oneLine(a.Why))
+	}
+	for i := range a.Seeds {
+		fmt.Fprintf(table, "slot %d\t%s, %s\n", a.Seeds[i].Slot, a.Seeds[i].Addr, oneLine(a.Seeds[i].Note))
 	}
 }
 

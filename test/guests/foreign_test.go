@@ -21,7 +21,6 @@ func TestOurPeerAtTheirSeeds(t *testing.T) {
 	}{
 		{"p0-seed", "the plain text of an earlier program (p0, p2)", 3},
 		{"p2-seed", "the plain text of an earlier program (p0, p2)", 3},
-		{"p1-seed", "an earlier program's lines of JSON (p1)", 1},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()

@@ -106,12 +106,14 @@ async function refreshTroubles() {
 // showAuthority shows the seeds of a network that has some. That no quorum of them decides is one
 // of the troubles.
 function showAuthority(a) {
-  $('seeds').hidden = !a.seeded
+  $('seeds').hidden = !a.seeded && !a.foreign
+  $('ledger-title').hidden = $('ledger').hidden = !a.seeded
+  if (!a.seeded) $('ledger-none').hidden = true
   $('authority').textContent = ''
-  if (!a.seeded) return
-  $('authority').textContent = a.waits ? 'no seat yet' : `epoch ${a.epoch}`
+  if (!a.seeded && !a.foreign) return
+  $('authority').textContent = a.foreign ? `seeds of an earlier program (${a.foreign})` : a.waits ? 'no seat yet' : `epoch ${a.epoch}`
   $('authority').className = a.ready ? '' : 'lost'
-  $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide`
+  $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide` + (a.foreign ? '; their lists, which nobody has signed, say which nodes are in' : '')
   $('seeds-table').tBodies[0].replaceChildren(...a.seeds.map(seed => {
     const tr = document.createElement('tr')
     const state = [seed.met && seed.state, seed.note].filter(Boolean).join(', ') || (seed.met ? 'met' : 'not met yet')

@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hearsay"
+	"hearsay/guest"
+)
+
+// abroad has a peer whose list of seeds names those of an earlier program become a peer of theirs. Which program's they
+// are is asked as soon as it starts, and on and on as long as no quorum of them has answered: they may be started
+// later. A peer that knows a ledger, or the keys of a quorum of seeds, waits for these.
+type abroad struct {
+	agent  *Agent
+	addr   netip.AddrPort // this node's own
+	part   atomic.Pointer[guest.Abroad]
+	asking sync.WaitGroup
+	ctx    context.Context // ends with close
+	cancel context.CancelFunc
+}
+
+// The waits between two questions to a seed that nothing accepts connections at. Guesses.
+const (
+	askSeedAgain   = 500 * time.Millisecond // then twice as long, and so on
+	askSeedAgainTo = 10 * time.Second
+)
+
+// newAbroad gives that of a peer that has seeds. Of any other node it does nothing.
+func newAbroad(a *Agent, addr netip.AddrPort) *abroad {
+	b := &abroad{agent: a, addr: addr}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if a.cfg.Role == hearsay.RolePeer && len(a.cfg.Seeds) > 0 {
+		a.streams.languages.foreign = b.met
+	}
+	return b
+}
+
+// start asks the seeds.
+func (b *abroad) start() {
+	l := b.agent.streams.languages
+	if l.foreign == nil {
+		return
+	}
+	for _, s := range b.agent.cfg.Seeds {
+		b.asking.Go(func() { b.ask(s.Addr) })
+	}
+}
+
+// close returns when nothing runs any more.
+func (b *abroad) close() {
+	b.cancel()
+	b.asking.Wait()
+	if part := b.part.Load(); part != nil {
+		part.Close()
+	}
+}
+
+// ask asks a seed what it speaks until that is known of it, or of a quorum.
+func (b *abroad) ask(seed netip.AddrPort) {
+	streams := b.agent.streams
+	for wait := askSeedAgain; ; wait = min(2*wait, askSeedAgainTo) {
+		if conn, _ := streams.connect(seed); conn != nil {
+			conn.Close() // it is ours
+			return
+		}
+		if streams.languages.decided(seed) {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+// met is told that a quorum of the seeds speak another language.
+func (b *abroad) met(speaks guest.Language) {
+	a := b.agent
+	if speaks != guest.Lines {
+		return // that program's seeds are not joined
+	}
+	a.inbox.put(func(now time.Time) {
+		fx, turned := a.loop.node.TurnOpen(now)
+		a.loop.carryOut(fx)
+		if !turned {
+			a.cfg.Logger.Warn("The seeds are an earlier program's, and the data directory knows another ledger: this node waits for its own seeds",
+				"data", a.cfg.Data, "seeds", len(a.cfg.Seeds))
+			return
+		}
+		seeds := make([]netip.AddrPort, len(a.cfg.Seeds))
+		for i := range a.cfg.Seeds {
+			seeds[i] = a.cfg.Seeds[i].Addr
+		}
+		part := a.loop.goAbroad(b.addr, seeds, a.cfg.Detect.Period, now)
+		isGuest := part.IsGuest
+		a.streams.languages.guests.Store(&isGuest)
+		b.part.Store(part)
+		a.cfg.Logger.Info("The seeds are an earlier program's: this node registers with them, and goes by their lists, which nobody has signed",
+			"dialect", speaks.Dialect(), "seeds", len(seeds))
+		part.Start()
+	})
+}
+
+// goAbroad has the node be one whose seeds are an earlier program's.
+func (l *loop) goAbroad(addr netip.AddrPort, seeds []netip.AddrPort, period time.Duration, now time.Time) *guest.Abroad {
+	part := guest.NewAbroad(l.host, l.guestLinks, addr, seeds, period, now)
+	l.lines.GoAbroad(part)
+	l.guestLists = part
+	return part
+}
+
+// joined reports whether a node that is in by its own protocol is so by its seeds' lists, if these are an earlier
+// program's.
+func (b *abroad) joined() bool {
+	part := b.part.Load()
+	return part == nil || part.Joined()
+}
+
+// members adds the guests that the seeds list, ordered by name, then by NodeID.
+func (b *abroad) members(all []hearsay.Member) []hearsay.Member {
+	part := b.part.Load()
+	if part == nil {
+		return all
+	}
+	all = append(all, part.Members()...)
+	slices.SortFunc(all, func(x, y hearsay.Member) int { return cmp.Or(cmp.Compare(x.Name, y.Name), x.ID.Compare(y.ID)) })
+	return all
+}
+
+// why tells the case of a guest, if one is meant.
+func (b *abroad) why(name string) (file hearsay.CaseFile, is bool) {
+	part := b.part.Load()
+	if part == nil {
+		return file, false
+	}
+	id, is := part.Named(name)
+	if !is {
+		return file, false
+	}
+	return part.Case(id)
+}
+
+// addLists adds to the case of a member what the seeds' lists say of it.
+func (b *abroad) addLists(file *hearsay.CaseFile) {
+	if part := b.part.Load(); part != nil && file.Member.Addr.IsValid() {
+		part.AddLists(file)
+	}
+}
+
+// addSeeds adds to what is known of the seeds how it is with those of an earlier program.
+func (b *abroad) addSeeds(to *hearsay.Authority) {
+	if part := b.part.Load(); part != nil {
+		part.Tell(to, time.Now())
+	}
+}
+
+// addGuests adds the guests to a node's figures.
+func (b *abroad) addGuests(to *hearsay.Stats) {
+	if part := b.part.Load(); part != nil {
+		guests, silent := part.Count()
+		to.Alive += guests - silent
+		to.Suspect += silent
+	}
+}
+
+// name puts the name of a guest to a rumor that it has said.
+func (b *abroad) name(e *hearsay.Event) {
+	part := b.part.Load()
+	if part == nil || e.Rumor == nil || e.Name != "" || e.Rumor.Guest.IsZero() {
+		return
+	}
+	if addr, is := part.Guest(e.Rumor.Guest); is {
+		e.Name = addr.String()
+	}
+}

@@ -1,0 +1,391 @@
+package guest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+	"hearsay/internal/core"
+)
+
+// The limits on a peer at an earlier program's seeds. All are guesses, but for missesMost and reportEach, which the
+// earlier programs have.
+const (
+	watchers  = 3 // of ours probe each that is listed and is none of ours
+	reporters = 2 // of ours, the first of these, accuse it
+
+	missesMost   = 2                // probes one after the other that it may not answer
+	reportEach   = 20 * time.Second // between two reports of one; then twice as long, and so on
+	reportEachTo = 10 * time.Minute
+	// ReportsPerSecond is how many are reported at most: a seed that lies may list as many as it likes.
+	ReportsPerSecond = 2
+
+	beatsEach   = 4 // looks at what is due in a period of probes
+	contactEach = 5 * time.Second
+	// one that this node does not probe is listed for so long until it is a guest: one of ours is in the roster by then
+	shownAfter = 3 * time.Second
+)
+
+// Abroad is the part of a peer of ours whose list of seeds names those of an earlier program. It registers with them,
+// as their peers do, and their lists, which nobody has signed, say which nodes are in. Nodes of ours among these speak
+// to each other as in an open network (node.TurnOpen); all others are guests.
+//
+// Which of the listed are ours shows as they are probed: a node of ours answers with facts. Each that is none of ours
+// is probed by some of ours, of which two ask it for a link, and report it when it does not answer.
+type Abroad struct {
+	host   *Host
+	links  *Links
+	self   netip.AddrPort
+	period time.Duration // of probes
+	began  time.Time
+	seeds  []*foreignSeed
+	quorum int
+
+	changed atomic.Bool // members of ours have come or gone
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu     sync.Mutex
+	listed map[netip.AddrPort]*listing
+	at     map[hearsay.NodeID]netip.AddrPort // the listed, as guests
+	living map[netip.AddrPort]bool           // other members of ours
+	ring   []placed                          // these and this node
+	asking int                               // probes under way
+	paid   time.Time                         // until then what was reported is paid for: see ReportsPerSecond
+	told   bool                              // that a quorum has registered this node
+}
+
+// listing is a node that is listed, other than this one.
+type listing struct {
+	since    time.Time // it is listed here
+	ours     bool      // by its last answer, or our roster
+	shown    bool      // among the members, as a guest: it is none of ours, as far as is known
+	heard    time.Time // it answered last; zero: it has not
+	misses   int       // probes in vain since
+	silent   time.Time // since the first of these
+	due      time.Time // the next probe
+	probing  bool
+	met      time.Time // it was last made a contact
+	reportAt time.Time // not before
+	reported int       // times
+	opinion  string    // of others, as of the last report
+}
+
+// placed is a node of ours on the ring, which says which of these watch a guest.
+type placed struct {
+	place uint64
+	addr  netip.AddrPort
+}
+
+// placeOf is an address's place on the ring.
+func placeOf(addr netip.AddrPort) uint64 {
+	h := fnv.New64a()
+	ip := addr.Addr().As16()
+	h.Write(append(ip[:], byte(addr.Port()>>8), byte(addr.Port())))
+	x := h.Sum64() // neighboring addresses have neighboring sums: mix them (MurmurHash3's finalizer)
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// NewAbroad gives the part of a peer that is reached at an address, of which the seeds speak lines, and has its links
+// go by their lists. It is called in the goroutine that owns the node, once that is of an open network. The period is
+// that of probes.
+func NewAbroad(h *Host, links *Links, self netip.AddrPort, seeds []netip.AddrPort, period time.Duration, now time.Time) *Abroad {
+	a := &Abroad{
+		host: h, links: links, self: self, period: period, began: now, quorum: hearsay.QuorumOf(len(seeds)),
+		listed: make(map[netip.AddrPort]*listing), at: make(map[hearsay.NodeID]netip.AddrPort),
+	}
+	for _, addr := range seeds {
+		a.seeds = append(a.seeds, &foreignSeed{addr: addr, wake: make(chan struct{}, 1)})
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.learn()
+	links.goBy(register{
+		isGuest: a.IsGuest, isOurs: a.isOurs,
+		where: func(id hearsay.NodeID) netip.AddrPort {
+			if addr, is := a.Guest(id); is {
+				return addr
+			}
+			return h.Node.Addresses().Where(id)
+		},
+		strange: a.refresh,
+	})
+	return a
+}
+
+// Start begins. It is called once.
+func (a *Abroad) Start() {
+	a.host.Note(func(p *Phrases) string { p.abroad = true; return "" })
+	for _, s := range a.seeds {
+		a.wait.Go(func() { a.keep(s) })
+	}
+	a.wait.Go(a.watch)
+}
+
+// Close gives up all that waits, and returns when nothing runs any more.
+func (a *Abroad) Close() {
+	a.cancel()
+	a.wait.Wait()
+}
+
+// Note learns from what happened that members of ours have come or gone.
+func (a *Abroad) Note(e *hearsay.Event) {
+	switch e.Kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
+		hearsay.EventMemberDead, hearsay.EventMemberLeft, hearsay.EventMemberRemoved:
+		a.changed.Store(true)
+	}
+}
+
+// learn takes from the roster which members of ours live. It is called in the goroutine that owns the node.
+func (a *Abroad) learn() {
+	a.changed.Store(false)
+	others := a.host.Node.Addresses().Others()
+	living := make(map[netip.AddrPort]bool, len(others))
+	ring := []placed{{placeOf(a.self), a.self}}
+	for _, addr := range others {
+		living[addr] = true
+		ring = append(ring, placed{placeOf(addr), addr})
+	}
+	slices.SortFunc(ring, func(x, y placed) int { return cmp.Or(cmp.Compare(x.place, y.place), x.addr.Compare(y.addr)) })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.told && slices.ContainsFunc(others, func(addr netip.AddrPort) bool { return a.listed[addr] == nil }) {
+		a.refresh() // it has registered since
+	}
+	for addr := range a.living {
+		if l := a.listed[addr]; l != nil && !living[addr] { // its observers have examined it
+			l.misses, l.silent, l.due = missesMost-1, time.Now(), time.Time{}
+		}
+	}
+	a.living, a.ring = living, ring
+	for addr, l := range a.listed {
+		if living[addr] {
+			a.isOne(time.Now(), addr, l)
+		}
+	}
+}
+
+// rank is this node's place among those of ours that watch an address, from 0. Its caller holds a.mu.
+func (a *Abroad) rank(addr netip.AddrPort) int { return a.rankOf(a.self, addr) }
+
+// rankOf is the place of one of ours among those that watch another. Its caller holds a.mu.
+func (a *Abroad) rankOf(one, watched netip.AddrPort) int {
+	find := func(place uint64) int {
+		i, _ := slices.BinarySearchFunc(a.ring, place, func(p placed, place uint64) int { return cmp.Compare(p.place, place) })
+		return i
+	}
+	n := len(a.ring)
+	return (find(placeOf(one)) - find(placeOf(watched)) + 2*n) % n
+}
+
+// IsGuest reports whether one is listed at an address that is none of ours.
+func (a *Abroad) IsGuest(addr netip.AddrPort) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.listed[addr]
+	return l != nil && !l.ours && !a.living[addr]
+}
+
+// isOurs reports whether a member of ours is listed at an address.
+func (a *Abroad) isOurs(addr netip.AddrPort) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.living[addr] || addr == a.self
+}
+
+// Guest gives the address of a guest.
+func (a *Abroad) Guest(id hearsay.NodeID) (addr netip.AddrPort, is bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	addr, is = a.at[id]
+	return addr, is
+}
+
+// watch has what is due done.
+func (a *Abroad) watch() {
+	beat := time.NewTicker(a.period / beatsEach)
+	defer beat.Stop()
+	for {
+		select {
+		case <-a.ctx.Done():
+			return
+		case now := <-beat.C:
+			if a.changed.Load() {
+				a.host.Do(a.self.Addr(), func(time.Time) { a.learn() })
+			}
+			a.probeDue(now)
+		}
+	}
+}
+
+// probeDue probes those that are due: of those that are no living members of ours each that this node watches.
+func (a *Abroad) probeDue(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for addr, l := range a.listed { // in any order: all come to it
+		if !l.shown && !l.ours && !a.living[addr] && (!l.heard.IsZero() || now.Sub(l.since) >= shownAfter) {
+			l.shown = true
+			a.tell(now, hearsay.EventMemberJoined, addr, "the seeds list it, and it speaks only their program's protocol")
+		}
+		if a.asking >= ProbesMax {
+			continue
+		}
+		if l.probing || now.Before(l.due) || a.living[addr] {
+			continue
+		}
+		if l.due = now.Add(a.period); a.rank(addr) >= watchers {
+			continue
+		}
+		a.begin(addr, l)
+	}
+}
+
+// tell tells the application of a guest.
+func (a *Abroad) tell(now time.Time, kind hearsay.EventKind, addr netip.AddrPort, why string) {
+	e := hearsay.Event{At: now, Kind: kind, Subject: core.GuestID(a.host.Network, addr), Name: addr.String(), Addr: addr, Text: why}
+	if kind == hearsay.EventMemberSuspected {
+		e.By = a.host.Self
+	}
+	a.host.Tell(e)
+}
+
+// isOne is told that one that is listed is of ours. Its caller holds a.mu.
+func (a *Abroad) isOne(now time.Time, addr netip.AddrPort, l *listing) {
+	if l.shown {
+		a.tell(now, hearsay.EventMemberRemoved, addr, "a node of hearsay is at its address")
+	}
+	l.ours, l.shown, l.misses, l.reported = true, false, 0, 0
+}
+
+// begin probes one that is listed. Its caller holds a.mu.
+func (a *Abroad) begin(addr netip.AddrPort, l *listing) {
+	l.probing = true
+	a.asking++
+	a.wait.Go(func() {
+		ours, err := a.probe(a.ctx, addr)
+		a.probed(time.Now(), addr, ours, err)
+	})
+}
+
+// probe asks one that is listed whether it answers, and gives whether it is of ours.
+func (a *Abroad) probe(ctx context.Context, addr netip.AddrPort) (ours bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, probePeerTimeout)
+	defer cancel()
+	facts, err := a.host.ask(ctx, addr, dialect.AppendProbe(nil, a.self, time.Now()))
+	return err == nil && a.host.knows(facts), err
+}
+
+// probed takes what a probe has found.
+func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asking--
+	l := a.listed[addr]
+	if l == nil || a.ctx.Err() != nil {
+		return
+	}
+	l.probing = false
+	switch {
+	case a.living[addr]: // meanwhile
+	case err != nil:
+		if l.misses == 0 {
+			l.silent = now
+		}
+		if l.misses++; l.misses == missesMost && l.shown {
+			a.tell(now, hearsay.EventMemberSuspected, addr, "it does not answer this node")
+		}
+		if l.misses >= missesMost {
+			a.suspect(now, addr, l)
+		}
+	case ours:
+		a.isOne(now, addr, l)
+		l.heard = now
+		if now.Sub(l.met) >= contactEach {
+			l.met = now
+			a.host.Do(addr.Addr(), func(now time.Time) {
+				a.links.dismiss(addr)
+				a.host.CarryOut(a.host.Node.Contact(now, []netip.AddrPort{addr}))
+			})
+		}
+	default:
+		if l.misses >= missesMost && l.shown {
+			a.tell(now, hearsay.EventSuspectFreed, addr, "it answers this node")
+		}
+		l.ours, l.heard, l.misses, l.reported = false, now, 0, 0
+		if a.rank(addr) < linkers {
+			a.host.Do(addr.Addr(), func(now time.Time) { a.links.want(now, addr) })
+		}
+	}
+}
+
+// suspect accuses one that does not answer, if this node is of those that do, and it is time. Its caller holds a.mu.
+func (a *Abroad) suspect(now time.Time, addr netip.AddrPort, l *listing) {
+	if a.rank(addr) >= reporters || now.Before(l.reportAt) || now.Before(a.paid) {
+		return
+	}
+	a.paid = now.Add(time.Second / ReportsPerSecond)
+	l.reportAt = now.Add(min(reportEach<<min(l.reported, 16), reportEachTo))
+	first, misses := l.reported == 0, l.misses
+	l.reported++
+	a.wait.Go(func() {
+		if first {
+			a.host.Note(func(*Phrases) string { return fmt.Sprintf(dialect.PhraseSuspicion, addr, misses) })
+		}
+		a.accuse(addr)
+	})
+}
+
+// take is told what the seeds list now.
+func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
+	a.mu.Lock()
+	listed := make(map[netip.AddrPort]*listing, len(union))
+	var came, went []netip.AddrPort
+	for _, addr := range union {
+		if addr == a.self || listed[addr] != nil {
+			continue
+		}
+		l := a.listed[addr]
+		if l == nil {
+			l = &listing{since: now, ours: a.living[addr]}
+			a.at[core.GuestID(a.host.Network, addr)] = addr
+			came = append(came, addr)
+		}
+		listed[addr] = l
+	}
+	for addr, l := range a.listed {
+		if listed[addr] == nil {
+			if l.shown {
+				a.tell(now, hearsay.EventMemberRemoved, addr, "no seed that answers lists it any more")
+			}
+			delete(a.at, core.GuestID(a.host.Network, addr))
+			went = append(went, addr)
+		}
+	}
+	a.listed = listed
+	a.mu.Unlock()
+	if len(came)+len(went) == 0 {
+		return
+	}
+	a.host.Do(a.self.Addr(), func(now time.Time) {
+		for _, addr := range went {
+			a.links.dismiss(addr)
+		}
+		for _, addr := range came {
+			if a.IsGuest(addr) {
+				a.links.admitted(now, addr)
+			}
+		}
+	})
+}
