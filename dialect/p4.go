@@ -104,9 +104,25 @@ type P4Rumor struct {
 	Seen        []string `json:"recipients_seen"`
 }
 
-// What a rumor's excitement is: it is passed on with P4Hot, and no more with P4Cold.
+// UnmarshalJSON takes what is needed of a rumor of others.
+func (r *P4Rumor) UnmarshalJSON(text []byte) error {
+	var told struct {
+		ID     string   `json:"id"`
+		Data   P4Data   `json:"data"`
+		Sender string   `json:"sender_id"`
+		Seen   []string `json:"recipients_seen"`
+	}
+	if err := json.Unmarshal(text, &told); err != nil {
+		return err
+	}
+	*r = P4Rumor{ID: told.ID, Data: told.Data, Sender: told.Sender, Seen: told.Seen}
+	return nil
+}
+
+// What a rumor's excitement is. One that begins at a node of p4 has 10; all guests are told ours by our nodes, so they
+// pass it on for one round with P4Hot, and not with P4Cold.
 const (
-	P4Hot  = 10
+	P4Hot  = 4
 	P4Cold = 2
 )
 

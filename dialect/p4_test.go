@@ -36,11 +36,11 @@ func TestP4RumorHasItsKeysOnly(t *testing.T) {
 
 func TestP4RumorCheck(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"id":"a","data":{"operation":"update","key":"k","value":null,"more":1},"more":1}`: "",
-		`{"id":"a","data":{"operation":"node_failed","node_id":"b"}}`:                       "",
-		`{"data":{"operation":"node_failed"}}`:                                              "id: want",
-		`{"id":"a","data":{"operation":"delete"}}`:                                          "want update or node_failed",
-		`{"id":"a","data":{"operation":"update","key":"k"}}`:                                `want "key" and "value"`,
+		`{"id":"a","data":{"operation":"update","key":"k","value":null,"more":1},"more":1,"excitement_level":9.5}`: "",
+		`{"id":"a","data":{"operation":"node_failed","node_id":"b"}}`:                                              "",
+		`{"data":{"operation":"node_failed"}}`:                                                                     "id: want",
+		`{"id":"a","data":{"operation":"delete"}}`:                                                                 "want update or node_failed",
+		`{"id":"a","data":{"operation":"update","key":"k"}}`:                                                       `want "key" and "value"`,
 	} {
 		var r P4Rumor
 		if err := json.Unmarshal([]byte(text), &r); err != nil {

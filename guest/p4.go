@@ -86,7 +86,6 @@ type P4Place struct {
 
 // p4Record is what our nodes tell each other of a guest.
 type p4Record struct {
-	Host  string         `json:"host"` // as it spells it
 	Addr  netip.AddrPort `json:"addr"` // of its HTTP
 	State hearsay.State  `json:"state"`
 	Since time.Time      `json:"since"`
@@ -107,6 +106,7 @@ type p4Said struct {
 // they tell it anew, or take from it. So whatever is lost on the way, and whichever of our nodes ends, is made good.
 type P4 struct {
 	node   P4Node
+	self   string // its name
 	place  P4Place
 	join   []string
 	log    *slog.Logger
@@ -121,6 +121,7 @@ type P4 struct {
 	// of the goroutine of Run: our members, as of some time, and since when this node has the store
 	seen       map[string]hearsay.Member
 	seenAt     time.Time
+	assignedAt time.Time
 	readySince time.Time
 	// of looks at what guests have: a place for each
 	looks chan struct{}
@@ -132,6 +133,7 @@ type P4 struct {
 	places  map[string]P4Place // of our nodes, by name
 	keys    map[string]*p4Key
 	changed time.Time // a key was
+	stale   bool      // it is to be seen anew which nodes serve which guests
 	living  string    // names of our members that are alive: at a change guests are looked at
 	hinted  map[netip.Addr]time.Time
 	paid    map[netip.Addr]time.Time // until then what came from an address is paid for: see p4SayEach
@@ -169,7 +171,7 @@ func NewP4(node P4Node, place P4Place, join []string, log *slog.Logger) *P4 {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &P4{
-		node: node, place: place, join: join, log: log, client: newP4Client(),
+		node: node, self: node.Self().Name, place: place, join: join, log: log, client: newP4Client(),
 		kick: make(chan struct{}, 1), tries: make(chan struct{}, p4Tries), looks: make(chan struct{}, p4Looks),
 		guests: make(map[string]*p4Guest), places: make(map[string]P4Place), keys: make(map[string]*p4Key),
 		paid: make(map[netip.Addr]time.Time), hinted: make(map[netip.Addr]time.Time),
@@ -179,6 +181,7 @@ func NewP4(node P4Node, place P4Place, join []string, log *slog.Logger) *P4 {
 // Run serves guests until ctx or the node ends. A seed, which has no store, has none.
 func (p *P4) Run(ctx context.Context) {
 	if p.place.Port == 0 {
+		p.untellPlace(ctx)
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -276,8 +279,7 @@ func (p *P4) ours() map[string]hearsay.Member {
 // Members gives the members as guests are told them: our nodes that serve HTTP and hold the store, as far as it is
 // known where, and the guests.
 func (p *P4) Members(clock map[string]uint64) map[string]dialect.P4Member {
-	self, ours := p.node.Self(), p.ours()
-	now := time.Now()
+	ours, now := p.ours(), time.Now()
 	members := make(map[string]dialect.P4Member)
 	add := func(id string, at P4Place, alive bool, since time.Time) {
 		m := dialect.P4Member{ID: id, Host: at.Host, Port: at.Port, IsAlive: alive, LastSeen: p4Time(since), VectorClock: map[string]uint64{}}
@@ -294,12 +296,12 @@ func (p *P4) Members(clock map[string]uint64) map[string]dialect.P4Member {
 		}
 	}
 	for id, g := range p.guests {
-		add(id, P4Place{g.Host, g.Addr.Port()}, g.State != hearsay.StateDead, g.Since)
+		add(id, P4Place{p4Host(g.Addr.Addr()), g.Addr.Port()}, g.State != hearsay.StateDead, g.Since)
 	}
-	add(self.Name, p.place, true, now)
-	me := members[self.Name]
+	add(p.self, p.place, true, now)
+	me := members[p.self]
 	me.VectorClock = clock
-	members[self.Name] = me
+	members[p.self] = me
 	return members
 }
 
@@ -334,8 +336,29 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 		p.seenAt, p.seen = now, p.ours()
 		p.noteReady(now)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.assignedAt) >= p4RosterEach || p.stale {
+		p.assign(ctx, now)
+	}
+	if now.Sub(p.told) >= p4PlaceFor/4 {
+		p.told = now
+		p.work.Go(func() { p.tellPlace(ctx) })
+	}
+	p.followHints(ctx)
+	for id, g := range p.guests {
+		if g.serves && !g.busy && (!now.Before(g.pingAt) || g.State != hearsay.StateDead && (len(g.waiting) > 0 || !now.Before(g.lookAt))) {
+			g.busy = true
+			p.work.Go(func() { p.serve(ctx, id, g) })
+		}
+	}
+}
+
+// assign finds which guests this node serves. Its caller holds p.mu.
+func (p *P4) assign(ctx context.Context, now time.Time) {
+	p.assignedAt, p.stale = now, false
 	ready := !p.readySince.IsZero() && now.Sub(p.readySince) >= p4ReadyAfter
-	self, ours := p.node.Self(), p.seen
+	ours := p.seen
 	var living []string
 	for name, m := range ours {
 		if m.State == hearsay.StateAlive {
@@ -343,33 +366,22 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 		}
 	}
 	slices.Sort(living)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Sub(p.told) >= p4PlaceFor/4 {
-		p.told = now
-		p.work.Go(func() { p.tellPlace(ctx, self.Name) })
-	}
 	if all := strings.Join(living, " "); all != p.living {
 		p.living = all
 		p.lookSoon(now)
 	}
-	p.followHints(ctx)
 	for id, g := range p.guests {
 		if m, is := ours[id]; is && m.State.Living() { // a node of ours has come under its name
 			p.work.Go(func() { p.write(ctx, hearsay.Write{Key: p4GuestPrefix + id, Delete: true}) })
 			delete(p.guests, id)
 			continue
 		}
-		serves := ready && p.server(id, self.Name, living)
+		serves := ready && p.server(id, living)
 		if serves && !g.serves {
 			g.pingAt, g.lookAt, g.wait, g.missed = now, now, p4CheckFirst, 0
 			g.waiting, g.has, g.said = make(map[string]struct{}), make(map[string]uint64), make(map[string]struct{})
 		}
 		g.serves = serves
-		if serves && !g.busy && (!now.Before(g.pingAt) || g.State != hearsay.StateDead && (len(g.waiting) > 0 || !now.Before(g.lookAt))) {
-			g.busy = true
-			p.work.Go(func() { p.serve(ctx, id, g) })
-		}
 	}
 }
 
@@ -388,15 +400,15 @@ func (p *P4) noteReady(now time.Time) {
 
 // server reports whether a node is one of those that serve a guest: the first two of the living in an order that is
 // another for each guest.
-func (p *P4) server(id, self string, living []string) bool {
+func (p *P4) server(id string, living []string) bool {
 	rank := func(name string) uint64 {
 		h := fnv.New64a()
 		h.Write([]byte(id + "\x00" + name))
 		return h.Sum64()
 	}
-	before, own := 0, rank(self)
+	before, own := 0, rank(p.self)
 	for _, name := range living {
-		if _, serves := p.places[name]; serves && name != self && rank(name) < own {
+		if _, serves := p.places[name]; serves && name != p.self && rank(name) < own {
 			before++
 		}
 	}
@@ -446,11 +458,19 @@ func (g *p4Guest) soon(now time.Time, in time.Duration) {
 }
 
 // tellPlace writes where this node serves.
-func (p *P4) tellPlace(ctx context.Context, name string) {
-	if !p.write(ctx, hearsay.Write{Key: p4PlacePrefix + name, Value: jsonOf(p.place), TTL: p4PlaceFor}) {
+func (p *P4) tellPlace(ctx context.Context) {
+	if !p.write(ctx, hearsay.Write{Key: p4PlacePrefix + p.self, Value: jsonOf(p.place), TTL: p4PlaceFor}) {
 		p.mu.Lock()
 		p.told = time.Now().Add(p4WriteFor - p4PlaceFor/4) // soon again
 		p.mu.Unlock()
+	}
+}
+
+// untellPlace takes back where an earlier life of this node served.
+func (p *P4) untellPlace(ctx context.Context) {
+	key := p4PlacePrefix + p.self
+	if stored, err := p.node.Get(key); err == nil && len(stored.Siblings) > 0 {
+		p.write(ctx, hearsay.Write{Key: key, Delete: true})
 	}
 }
 
@@ -642,6 +662,7 @@ func (p *P4) noteRecord(key string, value []byte) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stale = p.stale || strings.HasPrefix(key, p4PlacePrefix)
 	if name, is := strings.CutPrefix(key, p4PlacePrefix); is {
 		var at P4Place
 		if value == nil || json.Unmarshal(value, &at) != nil || at.Port == 0 {
@@ -672,6 +693,7 @@ func (p *P4) noteGuest(now time.Time, id string, value []byte) {
 	gone := value == nil || json.Unmarshal(value, &r) != nil || !r.Addr.IsValid() || hearsay.CheckName(id) != nil
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stale = true
 	g := p.guests[id]
 	switch {
 	case gone:

@@ -209,8 +209,10 @@ func (n *nets) RoundTrip(r *http.Request) (*http.Response, error) {
 		maps.Copy(o.Members, told.Members)
 		o.synced++
 	case p4PathGossip:
-		var told dialect.P4Rumor
-		json.Unmarshal(body, &told)
+		type whole dialect.P4Rumor // with what is not needed of others
+		var all whole
+		json.Unmarshal(body, &all)
+		told := dialect.P4Rumor(all)
 		o.gossip = append(o.gossip, told)
 		if told.Data.Operation == dialect.P4Failed {
 			m := o.Members[told.Data.NodeID]
@@ -699,6 +701,19 @@ func TestP4JoinerThatDoesNotTakeTheMembers(t *testing.T) {
 				t.Errorf("it was asked %d times, and of one answer %d bytes were taken", times, most)
 			}
 		})
+	}
+}
+
+// One that other machines do not reach says so in place of joining nodes of other machines.
+func TestP4JoinFromLoopback(t *testing.T) {
+	n := &nets{at: map[string]*old{"10.0.0.1:9001": newOld("node_1")}}
+	p := NewP4(reader{newStore("ada"), "ada"}, P4Place{"localhost", 9001}, nil, nil)
+	p.client.Transport = n
+	if err := p.tryEnter(t.Context(), "10.0.0.1:9001"); err == nil || !strings.Contains(err.Error(), "want --http with an address") {
+		t.Error(err)
+	}
+	if n.count(p4PathJoin) > 0 {
+		t.Error("it has asked")
 	}
 }
 

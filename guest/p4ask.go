@@ -105,7 +105,7 @@ func (p *P4) ask(ctx context.Context, limit time.Duration, to, path string, body
 // name gives the name that answers a ping at an address; "" if none does.
 func (p *P4) name(ctx context.Context, to string) string {
 	var answer dialect.P4Alive
-	if p.ask(ctx, p4PingLimit, to, p4PathPing, dialect.P4Ping{Sender: p.node.Self().Name}, &answer) != nil || answer.Status != p4AliveStatus {
+	if p.ask(ctx, p4PingLimit, to, p4PathPing, dialect.P4Ping{Sender: p.self}, &answer) != nil || answer.Status != p4AliveStatus {
 		return ""
 	}
 	return answer.NodeID
@@ -149,7 +149,7 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 
 // others asks some others to ping a guest: nodes of ours, and guests.
 func (p *P4) others(ctx context.Context, id string) bool {
-	self, ours := p.node.Self().Name, p.ours()
+	self, ours := p.self, p.ours()
 	var asked []string
 	p.mu.Lock()
 	for name, at := range p.places { // in a random order
@@ -244,7 +244,10 @@ func (p *P4) tryEnter(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	join := dialect.P4Join{NodeID: p.node.Self().Name, Host: p.place.Host, Port: p.place.Port}
+	if p.place.loopback() && !addr.Addr().IsLoopback() {
+		return fmt.Errorf("%s does not reach this node, which serves HTTP at %s only: want --http with an address of this machine", addr, p.place.Host)
+	}
+	join := dialect.P4Join{NodeID: p.self, Host: p.place.Host, Port: p.place.Port}
 	if err := p.ask(ctx, p4JoinFor, addr.String(), p4PathJoin, join, nil); err != nil {
 		return fmt.Errorf("ask to join: %w", err)
 	}
@@ -252,7 +255,7 @@ func (p *P4) tryEnter(ctx context.Context, to string) error {
 	if name == "" {
 		return errors.New("it answers no ping")
 	}
-	return p.register(ctx, name, p4Host(addr.Addr()), addr)
+	return p.register(ctx, name, addr)
 }
 
 // lookUp gives the address of host:port, which an operator has given.
@@ -296,6 +299,12 @@ func P4PlaceOf(http string, ip netip.Addr) (at P4Place) {
 	return P4Place{p4Host(served), uint16(number)}
 }
 
+// loopback reports whether only this machine reaches it.
+func (at P4Place) loopback() bool {
+	ip, err := netip.ParseAddr(at.Host)
+	return at.Host == "localhost" || err == nil && ip.IsLoopback()
+}
+
 var ip4Loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // p4Host is how guests spell an IP address.
@@ -328,7 +337,7 @@ func p4At(host string, port uint16, from netip.Addr) (netip.AddrPort, error) {
 }
 
 // register makes a guest of a node that has answered under its name.
-func (p *P4) register(ctx context.Context, id, host string, at netip.AddrPort) error {
+func (p *P4) register(ctx context.Context, id string, at netip.AddrPort) error {
 	if p.place.Port == 0 {
 		return nil
 	}
@@ -361,7 +370,7 @@ func (p *P4) register(ctx context.Context, id, host string, at netip.AddrPort) e
 		p.refused.Add(1)
 		return fmt.Errorf("%w: %s is at %s, and answers there", ErrP4Refused, id, before.Addr)
 	}
-	r := p4Record{Host: host, Addr: at, State: hearsay.StateAlive, Since: time.Now().UTC()}
+	r := p4Record{Addr: at, State: hearsay.StateAlive, Since: time.Now().UTC()}
 	if !p.set(ctx, id, r) {
 		return errors.New("could not tell the other nodes of it")
 	}
@@ -374,8 +383,8 @@ func (p *P4) register(ctx context.Context, id, host string, at netip.AddrPort) e
 
 // p4Hint is a node that a guest has named.
 type p4Hint struct {
-	id, host string
-	at       netip.AddrPort
+	id string
+	at netip.AddrPort
 }
 
 // Consider has the nodes that a guest at an address names asked whether they are there; those that answer become
@@ -417,7 +426,7 @@ func (p *P4) consider(from netip.Addr, members map[string]dialect.P4Member) {
 			p.refused.Add(1)
 			break
 		}
-		p.hints = append(p.hints, p4Hint{id, m.Host, at})
+		p.hints = append(p.hints, p4Hint{id, at})
 	}
 	p.wake()
 }
@@ -437,7 +446,7 @@ func (p *P4) followHints(ctx context.Context) {
 			if p.name(ctx, h.at.String()) != h.id {
 				return
 			}
-			if err := p.register(ctx, h.id, h.host, h.at); err != nil {
+			if err := p.register(ctx, h.id, h.at); err != nil {
 				p.log.Debug("A node of p4 that another has named is no guest", "name", h.id, "why", err)
 			}
 		})
@@ -476,7 +485,7 @@ func (p *P4) Join(j *dialect.P4Join, at netip.AddrPort, source netip.Addr) (welc
 		defer p.joined(source)
 		if !p.send(ctx, at, clock) || p.name(ctx, at.String()) != j.NodeID {
 			p.log.Warn("A node of p4 has asked to join, and does not answer as such", "name", j.NodeID, "addr", at.String())
-		} else if err := p.register(ctx, j.NodeID, p4Host(at.Addr()), at); err != nil {
+		} else if err := p.register(ctx, j.NodeID, at); err != nil {
 			p.log.Warn("A node of p4 that has joined is no guest", "name", j.NodeID, "why", err)
 		}
 	}, nil

@@ -51,7 +51,7 @@ func (p *P4) tell(ctx context.Context, g *p4Guest, at netip.AddrPort, key string
 	if is {
 		text = dialect.P4Value(value)
 	}
-	sum, self := p4Sum(text), p.node.Self().Name
+	sum, self := p4Sum(text), p.self
 	seen := []string{self}
 	p.mu.Lock()
 	has, known := g.has[key]
@@ -140,7 +140,7 @@ func (p *P4) noteEqual(ctx context.Context, id string, g *p4Guest, since time.Ti
 // believes reports whether a guest believes of all others what is so. Else it is told: deaths by rumors, the rest by
 // all members.
 func (p *P4) believes(ctx context.Context, id string, at netip.AddrPort, s *dialect.P4Status) bool {
-	members, self := p.Members(map[string]uint64{}), p.node.Self().Name
+	members, self := p.Members(map[string]uint64{}), p.self
 	right, synced := true, true
 	for _, other := range slices.Sorted(maps.Keys(members)) {
 		m := members[other]
