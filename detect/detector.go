@@ -43,6 +43,10 @@ type Directory struct {
 	// quorum: then the silence of relays says nothing of itself. Nil: it never knows.
 	Proven func() bool
 
+	// Lacked gives a member that others have been found to lack, to be pinged now: where it has died they never list it,
+	// and do not watch it. Nil: there is none.
+	Lacked func(now time.Time) (id hearsay.NodeID, ok bool)
+
 	// Watched appends the members that this node has to watch, ascending, where not each watches all. Nil: nobody.
 	Watched func(ids []hearsay.NodeID) []hearsay.NodeID
 

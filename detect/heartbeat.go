@@ -111,6 +111,9 @@ func (h *heartbeat) every() time.Duration { return h.cfg.Period }
 func (h *heartbeat) relays() int { return 0 }
 
 func (h *heartbeat) pick(now time.Time) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	if id, addr, ok = h.detector.list.pickSpecial(now); ok {
+		return id, addr, true // the counter of one that others lack is told by nobody
+	}
 	return h.detector.list.pick(now)
 }
 

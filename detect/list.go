@@ -19,6 +19,8 @@ type list struct {
 	seats   []int32 // shuffled after each lap
 	next    int     // index into seats
 	trusted int     // probes of members that are no suspects, since the last of any member
+
+	ordinary int // of pickSpecial: pings since it had its turn
 }
 
 // add puts a member at a random place (SWIM, section 4.3).
@@ -111,4 +113,26 @@ func (l *list) elsewhere(source netip.Addr) bool {
 		_, addr, ok := l.directory.At(seat)
 		return ok && core.Source(addr.Addr()) != source
 	})
+}
+
+// pickLacked gives a member that others have been found to lack, if there is one.
+func (l *list) pickLacked(now time.Time) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	if l.directory.Lacked == nil {
+		return id, addr, false
+	}
+	id, lacked := l.directory.Lacked(now)
+	addr, ok = l.directory.Addr(id)
+	return id, addr, ok && lacked && !l.directory.passes(id)
+}
+
+// pickSpecial gives a suspect about which nobody decides, or else a member that others lack: in one of five pings.
+func (l *list) pickSpecial(now time.Time) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	if l.ordinary++; l.ordinary <= suspectEach {
+		return id, addr, false
+	}
+	l.ordinary = 0
+	if id, addr, ok = l.pickOverdue(now); ok {
+		return id, addr, true
+	}
+	return l.pickLacked(now)
 }

@@ -19,7 +19,6 @@ const neighborMisses = 3
 type neighbor struct {
 	pings
 	last    hearsay.NodeID   // that was pinged; the next is the one behind it
-	links   int              // pings of links, since the last of a suspect
 	watched []hearsay.NodeID // storage
 }
 
@@ -35,18 +34,15 @@ func (n *neighbor) every() time.Duration {
 	return max(n.cfg.Interval/time.Duration(max(1, len(n.gather()))), 3*n.cfg.TimeoutMax)
 }
 
-// pick gives the next link. Each fifth ping is of a suspect about which nobody decides, if there is one: it is no link.
+// pick gives the next link. Each fifth ping is of a suspect about which nobody decides, if there is one, as that is no
+// link, or of a member that others lack: to them it is none.
 func (n *neighbor) pick(now time.Time) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
 	if id, addr, ok = n.detector.list.pickDoubted(); ok {
 		return id, addr, true
 	}
-	if n.links >= suspectEach {
-		n.links = 0
-		if id, addr, ok = n.detector.list.pickOverdue(now); ok {
-			return id, addr, true
-		}
+	if id, addr, ok = n.detector.list.pickSpecial(now); ok {
+		return id, addr, true
 	}
-	n.links++
 	watched := n.gather()
 	for range watched {
 		n.last = behind(watched, n.last)

@@ -128,7 +128,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 		_, is := n.roster.IsAway(id)
 		return is
 	}
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Guest: n.roster.Guest, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Watched: n.watched.members, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Guest: n.roster.Guest, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Watched: n.watched.members, Lacked: n.roster.Lacked, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
 	n.detect = detect.New(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats, n.out, now)
@@ -140,6 +140,9 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	n.roster.TellApart(n.addresses.Sender)
 	n.roster.TellStreamed(n.detect.IsStreamed, n.deaf.isDeaf)
 	n.roster.TellPeriod(cfg.Detect.Longest())
+	if !cfg.Detect.PingsAll() {
+		n.roster.BringWords()
+	}
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
 	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats, out: n.out}

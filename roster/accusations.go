@@ -13,6 +13,7 @@ import (
 type accusations struct {
 	*part
 	list    []*accusation
+	brings  bool             // see BringWords
 	cleared []hearsay.NodeID // accused here and reached by the observers, since this node last lost health for that
 }
 
@@ -105,7 +106,7 @@ func (ac *accusations) tick(now time.Time) {
 			ac.closeRound(now, a)
 			open--
 		case !a.closes.IsZero() && !now.Before(a.askAt):
-			ac.askSilent(now, a)
+			ac.askSilent(now, a, false)
 		case a.closes.IsZero() && !now.Before(a.nextRound):
 			if open >= maxRounds {
 				a.nextRound = now.Add(ac.cfg.RoundEvery)
@@ -148,11 +149,11 @@ func (ac *accusations) openRound(now time.Time, a *accusation) {
 	a.closes = now.Add(ac.cfg.RoundEvery)
 	ac.out.stats.Rounds++
 	ac.out.event(hearsay.Event{At: now, Kind: hearsay.EventRoundOpened, Subject: ac.members.id(a.subject), Round: a.round, Count: len(a.observers)})
-	ac.askSilent(now, a)
+	ac.askSilent(now, a, true)
 }
 
-// askSilent asks those observers whose statement has not come.
-func (ac *accusations) askSilent(now time.Time, a *accusation) {
+// askSilent asks those observers whose statement has not come, for the first time in this round or again.
+func (ac *accusations) askSilent(now time.Time, a *accusation, first bool) {
 	a.askAt = now.Add(askAgain)
 	for _, id := range a.observers {
 		if slices.ContainsFunc(a.said, func(s hearsay.Statement) bool { return s.Observer == id }) {
@@ -164,10 +165,18 @@ func (ac *accusations) askSilent(now time.Time, a *accusation) {
 			continue
 		}
 		if addr, ok := ac.members.Addr(id); ok {
-			ac.out.Now = append(ac.out.Now, core.Packet{Addr: addr, Body: &request})
+			p := core.Packet{Addr: addr, Body: &request}
+			if ac.brings && !first {
+				p.Claims = ac.out.words([]int32{ac.members.number(a.subject)})
+			}
+			ac.out.Now = append(ac.out.Now, p)
 		}
 	}
 }
+
+// BringWords has this node tell observers that do not answer the word of the subject besides. It is for nodes that do
+// not ping all others: these may not have heard of one that died soon after it had come, and cannot look for it then.
+func (ac *accusations) BringWords() { ac.brings = true }
 
 // Statement takes an observer's signed answer.
 func (ac *accusations) Statement(now time.Time, s *hearsay.Statement) {

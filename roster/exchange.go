@@ -17,6 +17,46 @@ type exchange struct {
 	*part
 	began time.Time // when this node last sent a digest
 	asked time.Time // when it last asked about members of which another spoke
+
+	lacked []lacked // the one that was returned longest ago first, at most lackedMost
+}
+
+// lacked is a living member that another was found to lack.
+type lacked struct {
+	number int32     // of the member
+	at     time.Time // when that was found last
+}
+
+const (
+	// lackedMost is how many of these are kept. A guess: where they are more, further exchanges have the rest.
+	lackedMost = 16
+
+	// lackedFor is how long it counts: most are newcomers the others have heard of since. A guess: while it is so,
+	// each exchange finds it again.
+	lackedFor = 30 * time.Second
+)
+
+// lacks notes that another lacks a member.
+func (x *exchange) lacks(now time.Time, number int32) {
+	x.lacked = slices.DeleteFunc(x.lacked, func(l lacked) bool { return now.Sub(l.at) > lackedFor })
+	if i := slices.IndexFunc(x.lacked, func(l lacked) bool { return l.number == number }); i >= 0 {
+		x.lacked[i].at = now
+	} else if len(x.lacked) < lackedMost {
+		x.lacked = append(x.lacked, lacked{number, now})
+	}
+}
+
+// Lacked gives a living member that another was found to lack, if there is one, and forgets it. The other waits for the
+// word of that member itself, which may have died before many had heard of it.
+func (x *exchange) Lacked(now time.Time) (id hearsay.NodeID, ok bool) {
+	for len(x.lacked) > 0 && !ok {
+		l := x.lacked[0]
+		if m := x.members.at(l.number); m != nil && m != x.members.self && m.state.Living() && now.Sub(l.at) <= lackedFor {
+			id, ok = x.members.id(m), true
+		}
+		x.lacked = slices.Delete(x.lacked, 0, 1)
+	}
+	return id, ok
 }
 
 // bucketAim is how many members a bucket of a digest should hold: small, so that few entries travel for one difference.
@@ -159,6 +199,9 @@ func (x *exchange) Entries(now time.Time, p *core.Packet, m *core.Entries) {
 		o := x.members.at(number)
 		if incarnation, listed := theirs[x.members.id(o)]; open[bucket(x.members.id(o), m.Bits)] && (!listed || incarnation < x.members.incarnation(o)) {
 			give = append(give, number)
+			if !listed {
+				x.lacks(now, number)
+			}
 		}
 	}
 	answer := p.Reply(want)
@@ -199,6 +242,7 @@ func (x *exchange) Want(now time.Time, p *core.Packet, m *core.Want) {
 	for _, id := range m.IDs {
 		if o := x.members.get(id); o != nil && !given[id] {
 			give, given[id] = append(give, x.members.number(o)), true
+			x.lacks(now, x.members.number(o))
 		}
 	}
 	for i := range p.Claims {

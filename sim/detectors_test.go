@@ -58,6 +58,29 @@ func TestDetectors(t *testing.T) {
 	}
 }
 
+// A member that dies before many have heard of it is found by those that have: others neither list it nor watch it.
+func TestOneThatDiesYoungIsFound(t *testing.T) {
+	t.Parallel()
+	for _, kind := range others {
+		for _, lives := range []string{"400ms", "500ms", "600ms", "900ms"} {
+			config := DefaultConfig()
+			config.Nodes, config.For, config.Delay, config.Detect.Kind = 60, 40*time.Second, 100*time.Millisecond, kind
+			life, err := time.ParseDuration(lives)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := fmt.Sprintf("at 30s start n50\nat %v kill n50", 30*time.Second+life)
+			if config.Scenario, err = ParseScenario(lives, script, config.Nodes, 0); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Run(config, io.Discard)
+			if longest := 4 * time.Minute; err != nil || r.Time > longest.Seconds() {
+				t.Errorf("%v, %s: %v after %.0fs", kind, lives, err, r.Time)
+			}
+		}
+	}
+}
+
 // A kill is found within what the detector promises: three pings of a link, and the round.
 func TestNeighborFindsAKill(t *testing.T) {
 	t.Parallel()

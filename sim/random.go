@@ -38,6 +38,7 @@ const (
 	purposeMishap    purpose = "mishap"    // what befalls disks and addresses in a drawn world, and what operators do
 	purposeStorm     purpose = "storm"     // what fails in it, and when
 	purposeAttack    purpose = "attack"    // of each siege: who lies, and what
+	purposeMP1       purpose = "mp1"       // which nodes fail in a run of the earlier program
 	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: which site calls which other, and the coins
 )
 

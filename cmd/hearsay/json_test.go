@@ -60,6 +60,7 @@ var jsonOf = []struct{ node, line string }{
 	{"", "sim attack --list"},
 	{"", "sim attack sybil --nodes 8 --runs 1"},
 	{"", "sim epidemic --n 50 --style push --stop coin --k 1 --runs 1"},
+	{"", "sim mp1 CONF"},
 	{"peer", "leave"},
 }
 
@@ -86,7 +87,12 @@ func TestAllPrintJSON(t *testing.T) {
 		t.Fatalf("the peer is not in: %s", &said)
 	}
 	saved := filepath.Join(t.TempDir(), "ledger")
-	files := strings.NewReplacer("FILE", filepath.Join(t.TempDir(), "keys"), "LEDGER", saved)
+	t.Chdir(t.TempDir()) // there sim mp1 writes its log
+	conf := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(conf, []byte("MAX_NNB: 2\nSINGLE_FAILURE: 1\nDROP_MSG: 0\nMSG_DROP_PROB: 0"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := strings.NewReplacer("CONF", conf, "FILE", filepath.Join(t.TempDir(), "keys"), "LEDGER", saved)
 	tried := map[string]bool{}
 	for _, c := range jsonOf {
 		cmd, _, err := newRoot().Find(strings.Fields(c.line))

@@ -19,7 +19,7 @@ import (
 // argsOf are the arguments without which a command takes no flags.
 var argsOf = map[string][]string{
 	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"}, "watch": {"x"}, "kv export": {"-"}, "kv import": {"-"},
-	"ledger verify": {"x"}, "settings check": {"x"}, "sim attack": {"sybil"}, "sim diff": {"x", "y"},
+	"ledger verify": {"x"}, "settings check": {"x"}, "sim attack": {"sybil"}, "sim mp1": {"x"}, "sim diff": {"x", "y"},
 }
 
 // eachFlag gives each flag of each command that a user may give.
@@ -80,7 +80,7 @@ func TestZeroFlags(t *testing.T) {
 		"sim attack --nodes": "", "sim attack --runs": "",
 		"sim epidemic --n": "", "sim epidemic --k": "", "sim epidemic --runs": "",
 	}
-	plain := []string{"sim run --loss", "sim run --delay", "sim run --seed", "sim campaign --from", "sim attack --seed", "sim epidemic --seed"}
+	plain := []string{"sim run --loss", "sim run --delay", "sim run --seed", "sim campaign --from", "sim attack --seed", "sim epidemic --seed", "sim mp1 --seed"}
 	eachFlag(t, func(t *testing.T, command string, f *pflag.Flag) {
 		name := command + " --" + f.Name
 		if !slices.Contains([]string{"int", "uint64", "float64", "duration"}, f.Value.Type()) || slices.Contains(plain, name) {
@@ -105,7 +105,7 @@ func TestZeroFlags(t *testing.T) {
 
 // Nor does an argument: it names nothing.
 func TestEmptyArguments(t *testing.T) {
-	for _, command := range []string{"why", "remove", "say", "bar", "get", "del", "kv export", "kv import", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
+	for _, command := range []string{"why", "remove", "say", "bar", "get", "del", "kv export", "kv import", "ledger verify", "settings check", "sim attack", "sim mp1", "sim diff", "help", "completion"} {
 		var out, said bytes.Buffer
 		line := append(strings.Fields(command), "")
 		if code := run(line, &out, &said); code != exitUsage || out.Len() > 0 || !strings.HasPrefix(said.String(), "hearsay: "+command+": ") {
