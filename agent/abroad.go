@@ -3,8 +3,10 @@ package agent
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,6 +160,30 @@ func (b *abroad) addLists(file *hearsay.CaseFile) {
 func (b *abroad) addSeeds(to *hearsay.Authority) {
 	if part := b.part.Load(); part != nil {
 		part.Tell(to, time.Now())
+		return
+	}
+	languages := b.agent.streams.languages
+	var foreign []string
+	for i := range to.Seeds {
+		s := &to.Seeds[i]
+		if speaks := languages.foreignAt(s.Addr); speaks != 0 {
+			s.Note = "is an earlier program's (" + speaks.Dialect() + "), and takes no part"
+			foreign = append(foreign, s.Addr.String())
+		}
+	}
+	if len(foreign) == 0 || to.Ready {
+		return
+	}
+	if to.Why != "" {
+		to.Why += "; "
+	}
+	ours := len(to.Seeds) - len(foreign)
+	to.Why += fmt.Sprintf("%s of the list: an earlier program's, which take no part in what Hearsay's seeds decide; %d others are left, and %d must agree",
+		strings.Join(foreign, ", "), ours, to.Quorum)
+	if ours < to.Quorum {
+		to.Why += ": give all nodes a list of which a quorum are Hearsay's"
+	} else if to.Waits {
+		to.Why += ": start one of these with --found"
 	}
 }
 

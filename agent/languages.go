@@ -176,6 +176,16 @@ func (l *languages) decided(at netip.AddrPort) bool {
 	return seed == nil || seed.ours || l.met || seed.foreign == guest.Lines || seed.times >= 2
 }
 
+// foreignAt gives what a seed speaks, if it is another language than this node; else 0.
+func (l *languages) foreignAt(at netip.AddrPort) guest.Language {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seed := l.seeds[at]; seed != nil && !seed.ours {
+		return seed.foreign
+	}
+	return 0
+}
+
 // sure counts the seeds that surely speak a language. One of ours that has no room for a connection closes it, too, and
 // so one that speaks text must have done that twice. Its caller holds mu.
 func (l *languages) sure(speaks guest.Language) (n int) {

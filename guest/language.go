@@ -26,8 +26,11 @@ var languageWords = [...]string{Lines: "an earlier program's lines of JSON (p1)"
 
 // Dialect is what a guest's language is called in a list of members.
 func (l Language) Dialect() string {
-	if l == Lines {
+	switch l {
+	case Lines:
 		return "p1"
+	case Text:
+		return "p0 or p2"
 	}
 	return ""
 }

@@ -3,10 +3,12 @@ package guests
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"hearsay"
@@ -245,4 +247,39 @@ func TestTheirSeedsBecomeOurs(t *testing.T) {
 	if w.ask(again, "/v1/kv/tea?siblings=1", &value); len(value.Siblings) != 1 || string(value.Siblings[0].Value) != "green" {
 		t.Errorf("it has stored %+v", value)
 	}
+}
+
+// A peer of ours that an earlier program's seeds remove, as anybody can make them by a report, registers again.
+func TestRemovedAbroadAndBack(t *testing.T) {
+	t.Parallel()
+	w := newAbroad(t)
+	for i := range w.at {
+		w.runSeed(i, "--faults")
+	}
+	w.runOurs()
+	w.listed(w.addrs()...)
+	host, port, _ := net.SplitHostPort(w.ours[0].Said.Addr)
+	say(t, w.at[0], fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{"dead_ip":%q,"dead_port":%s,"self_ip":%q,"timestamp":1,"reporter":"nobody"},"ts":1}`+"\n", host, port, host))
+	w.listed()
+	w.listed(w.addrs()...)
+}
+
+// One of theirs that hangs, whose connections are accepted, is reported; it is in again once it answers.
+func TestHungGuestAbroad(t *testing.T) {
+	t.Parallel()
+	w := newAbroad(t)
+	for i := range w.at {
+		w.runSeed(i)
+	}
+	w.runOurs()
+	w.runPeer()
+	w.listed(w.addrs()...)
+	hung := w.peers[0]
+	hung.Cmd.Process.Signal(syscall.SIGSTOP)
+	w.listed(w.ours[0].Said.Addr)
+	w.until(w.ours, hung.Addr, "")
+	hung.Cmd.Process.Signal(syscall.SIGCONT)
+	w.listed(w.addrs()...)
+	w.until(w.ours, hung.Addr, "alive")
+	w.harmless()
 }

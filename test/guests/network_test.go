@@ -69,11 +69,14 @@ func (w *network) write(name, text string) {
 func (w *network) file(name string) string { return filepath.Join(w.dir, name) }
 
 // run starts a node of ours, whose words go to the file NAME.log.
-func (w *network) run(role, name, addr string) *process.Program {
+func (w *network) run(role, name, addr string, flags ...string) *process.Program {
 	w.t.Helper()
 	host, port, _ := net.SplitHostPort(addr)
-	return process.Run(w.t, w.file(name+".log"), process.Binary(w.t), role, "--ip", host, "--port", port, "--config", w.file("config.txt"),
-		"--data", w.file(name), "--http", "0", "--name", name, "--settings", w.file("quickly.toml"), "--json")
+	args := []string{
+		process.Binary(w.t), role, "--ip", host, "--port", port, "--config", w.file("config.txt"),
+		"--data", w.file(name), "--http", "0", "--name", name, "--settings", w.file("quickly.toml"), "--json",
+	}
+	return process.Run(w.t, w.file(name+".log"), append(args, flags...)...)
 }
 
 // runSeeds starts our seeds.
