@@ -23,11 +23,12 @@ import (
 // The limits of what is asked over HTTP. All but p4PingLimit are guesses.
 const (
 	p4PingLimit   = time.Second // of a ping, as p4 has it
-	p4ProbeLimit  = 2 * time.Second
-	p4TellLimit   = 3 * time.Second
-	p4LookLimit   = 5 * time.Second
-	p4AnswerMost  = 64 << 10 // bytes of an answer
-	p4StatusMost  = 64 << 20 // and of that of GET /api/status
+	p4ProbeLimit  = 3 * p4PingLimit / 2
+	p4TellLimit   = 2 * time.Second
+	p4LookLimit   = 10 * time.Second
+	p4LookBegins  = p4TellLimit // for the begin of what is read then
+	p4AnswerMost  = 64 << 10    // bytes of an answer
+	p4StatusMost  = 64 << 20    // and of that of GET /api/status
 	p4HeaderMost  = 16 << 10
 	p4Joins       = 8                      // nodes that are sent the members at a time
 	p4JoinsOf     = 4                      // of them at one address
@@ -84,7 +85,12 @@ func (p *P4) ask(ctx context.Context, limit time.Duration, to, path string, body
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	begins := time.AfterFunc(limit, cancel)
+	if body == nil {
+		begins.Reset(min(limit, p4LookBegins))
+	}
 	got, err := p.client.Do(r)
+	begins.Stop()
 	if err != nil {
 		return err
 	}
@@ -111,20 +117,21 @@ func (p *P4) name(ctx context.Context, to string) string {
 	return answer.NodeID
 }
 
-// ping pings a guest, and has others ping it if it does not answer. What comes of it all our nodes are told. It reports
-// whether the guest has answered this node.
+// ping pings a guest, and has others ping it if it does not answer for the first time. What comes of it all our nodes
+// are told. It reports whether the guest has answered this node.
 func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) bool {
+	began := time.Now()
 	answers := p.name(ctx, at.String()) == id
 	p.mu.Lock()
-	before := g.State
+	before, first := g.State, g.missed == 0
 	p.mu.Unlock()
-	alive := answers || before != hearsay.StateDead && p.others(ctx, id)
+	alive := answers || before != hearsay.StateDead && first && p.others(ctx, id)
 	if ctx.Err() != nil {
 		return false
 	}
 	now := time.Now()
 	p.mu.Lock()
-	g.pingAt = now.Add(p4PingEach)
+	g.pingAt = began.Add(p4PingEach)
 	g.missed++
 	if alive {
 		g.missed = 0

@@ -113,6 +113,9 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !reached(err) {
+		g.pingAt = now
+	}
 	next := now.Add(p4CheckCalm)
 	if !differs {
 		g.wait = p4CheckFirst

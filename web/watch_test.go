@@ -126,6 +126,23 @@ func TestWatchOverHTTP(t *testing.T) {
 	}
 }
 
+// Keys by which nodes tell each other of guests are watched only by name.
+func TestWatchPassesOverKeysOfTheNodes(t *testing.T) {
+	k := newKeeper(t)
+	url := "http://" + k.host + "/v1/events?prefix="
+	all, theirs := watch(t, url, ""), watch(t, url+"%00hearsay/p4/", "")
+	all.next()
+	theirs.next() // that they watch
+	own := "\x00hearsay/p4/guest/x"
+	for _, w := range []hearsay.Write{{Key: own, Value: []byte("{}")}, {Key: "k", Value: []byte("1")}} {
+		if _, err := k.node.Write(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.changed("k", "1")
+	theirs.changed(own, "{}")
+}
+
 func TestWatchProblems(t *testing.T) {
 	k := newKeeper(t)
 	for path, want := range map[string]string{

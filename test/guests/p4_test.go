@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,12 +30,13 @@ type cluster struct {
 	flags []string          // of the stand-ins
 	at    map[string]string // where each serves HTTP, by name
 	ends  map[string]func()
+	runs  map[string]*process.Program
 	addr  map[string]string // of ours, where it gossips
 }
 
 func newCluster(t *testing.T, flags ...string) *cluster {
 	t.Helper()
-	return &cluster{t, newNetwork(t, nil), map[string]*standin.Process{}, flags, map[string]string{}, map[string]func(){}, map[string]string{}}
+	return &cluster{t, newNetwork(t, nil), map[string]*standin.Process{}, flags, map[string]string{}, map[string]func(){}, map[string]*process.Program{}, map[string]string{}}
 }
 
 // theirs starts a stand-in that joins others by their HTTP, at a port or at any.
@@ -45,7 +47,7 @@ func (c *cluster) theirs(name, port string, others ...string) {
 		args = append(args, c.at[other])
 	}
 	p := standin.Start(c.T, "", args...)
-	c.at[name], c.ends[name], c.all[name] = p.Addr, p.Kill, p
+	c.at[name], c.ends[name], c.all[name], c.runs[name] = p.Addr, p.Kill, p, p.Program
 }
 
 // ours starts a node of ours that joins a stand-in, or a node of ours.
@@ -65,7 +67,7 @@ func (c *cluster) ours(name, http string, join ...string) {
 // started takes a node of ours among the others.
 func (c *cluster) started(p *process.Program) {
 	name := p.Said.Name
-	c.at[name], c.addr[name] = p.Said.HTTP, p.Said.Addr
+	c.at[name], c.addr[name], c.runs[name] = p.Said.HTTP, p.Said.Addr, p
 	c.ends[name] = func() { p.Cmd.Process.Kill(); <-p.Ended }
 }
 
@@ -206,6 +208,33 @@ func TestP4(t *testing.T) {
 				}
 				return ""
 			})
+		})
+	}
+}
+
+// One that stands still is dead on all, and alive again on all once it goes on, with what was written meanwhile.
+func TestP4StandsStill(t *testing.T) {
+	for name, flags := range map[string][]string{"well": nil, "with faults": {"--faults"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t, flags...)
+			c.theirs("node_1", "0")
+			c.ours("ada", "0", "node_1")
+			c.ours("bob", "0", "ada")
+			c.theirs("node_2", "0", "ada")
+			c.theirs("node_3", "0", "node_1")
+			c.agree()
+			for i, still := range []string{"node_2", "ada"} {
+				at := c.at[still]
+				c.runs[still].Cmd.Process.Signal(syscall.SIGSTOP)
+				delete(c.at, still)
+				c.agree(still)
+				c.post("bob", "/api/add_data", fmt.Sprintf(`{"key":"meanwhile","value":%d}`, i))
+				c.runs[still].Cmd.Process.Signal(syscall.SIGCONT)
+				c.at[still] = at
+				c.agree()
+				c.holds("what was written meanwhile", map[string]string{"meanwhile": fmt.Sprint(i)})
+			}
 		})
 	}
 }
