@@ -114,6 +114,18 @@ func (m *Members) Witnesses(subject hearsay.NodeID) []hearsay.NodeID {
 	return ids
 }
 
+// Guests counts the members that are guests.
+func (m *Members) Guests() (n int) {
+	for i := range m.Parts {
+		for j := range m.Parts[i] {
+			if m.Parts[i][j].Claim.Card.Key.IsZero() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Hash is equal for two rosters of the same stays, and for no others.
 func (m *Members) Hash(network hearsay.NetworkID) hearsay.Hash {
 	var stays []hearsay.Stay

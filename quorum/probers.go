@@ -12,6 +12,9 @@ import (
 // short one. A seed sees it by the pings that it gets itself. Then it looks at all members: see lookAround. That costs
 // up to two hundred pings a second, and nothing else follows from it, as others can bring it about, or prevent it:
 // peers that are set to probe less often than this seed are taken for few that probe, and pings are not signed.
+//
+// Guests probe nobody of ours, so a seed looks at all, too, where they are more than those that do: each would be probed
+// less than once in a period.
 
 const (
 	// probersWindow is half of the time over which pings are counted: some ten of all members together come in it,
@@ -23,6 +26,8 @@ const (
 	// probersNew is from how many members on those that were admitted within two windows are taken for ones that do
 	// not probe, until they have had the time to. Guess: fewer are probed often enough by those that do.
 	probersNew = 32
+
+	guestsEach = time.Second // between two counts of guests
 
 	maxPingers = 64 // that are told apart in a window: more than three times as many as are expected
 )
@@ -36,6 +41,9 @@ type probers struct {
 	joined [2]int                         // members that were admitted, and never before, likewise
 	whole  bool                           // both windows were counted
 	few    bool                           // too few members probe
+
+	guests    int // members that are guests
+	countedAt time.Time
 }
 
 // Pinged tells that a member has pinged this seed.
@@ -56,10 +64,13 @@ func (p *probers) admitted(id hearsay.NodeID) {
 
 // tick looks whether too few probe.
 func (p *probers) tick(now time.Time) {
+	if now.Sub(p.countedAt) >= guestsEach {
+		p.guests, p.countedAt = p.seed.state.Members.Guests(), now
+	}
 	switch since := now.Sub(p.began); {
 	case p.seed.cfg.ProbePeriod == 0:
 	case p.began.IsZero() || since >= 2*probersWindow:
-		*p = probers{seed: p.seed, began: now, pinged: [2]map[hearsay.NodeID]struct{}{{}, {}}}
+		*p = probers{seed: p.seed, guests: p.guests, countedAt: p.countedAt, began: now, pinged: [2]map[hearsay.NodeID]struct{}{{}, {}}}
 	case since >= probersWindow:
 		p.few = p.whole && probersLeast*(len(p.pinged[0])+len(p.pinged[1])) < 2*p.expected()
 		p.pinged[1], p.pinged[0] = p.pinged[0], make(map[hearsay.NodeID]struct{})
@@ -79,5 +90,6 @@ func (p *probers) expected() int {
 // lacking reports whether too few members probe, as far as this seed sees.
 func (p *probers) lacking() bool {
 	all := p.seed.state.Members.Count
-	return p.few || p.seed.cfg.ProbePeriod > 0 && all >= probersNew && probersLeast*(p.joined[0]+p.joined[1]) > (probersLeast-1)*all
+	crowded := p.seed.cfg.ProbePeriod > 0 && 2*p.guests > all+len(p.seed.cfg.Seeds)
+	return p.few || crowded || p.seed.cfg.ProbePeriod > 0 && all >= probersNew && probersLeast*(p.joined[0]+p.joined[1]) > (probersLeast-1)*all
 }

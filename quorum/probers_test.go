@@ -58,6 +58,26 @@ func TestFewMembersProbe(t *testing.T) {
 	w.Must(4*probersWindow, "it counts on them again", func() bool { return !m.Q.probers.lacking() })
 }
 
+// Guests probe nobody: where they are more than those that do, a seed looks at all. One that dies is found soon then,
+// though no node reports it.
+func TestManyGuestsAreLookedAt(t *testing.T) {
+	w := newProbed(t, 4)
+	w.ping()
+	var guests []*person
+	for n := range 8 {
+		guest := &person{N: 600 + n, Up: true, Guest: true, Covered: true, Addr: seedAddr(201 + n)}
+		w.People, guests = append(w.People, guest), append(guests, guest)
+		w.Step(w.Machines[0], func() { w.Machines[0].Q.Admit(w.Now, guest.Claim()) })
+		w.Must(5*time.Second, "it is in", func() bool { return int(w.Machines[0].Q.Epoch()) == 5+n })
+		w.Run(2 * guestsEach)
+		if got, want := w.Machines[0].Q.probers.lacking(), n >= 7; got != want {
+			t.Errorf("%d guests, four peers, three seeds: looks at all: %t, want %t", n+1, got, want)
+		}
+	}
+	guests[0].Up = false
+	w.Must(10*time.Second, "the dead one is out", func() bool { return w.Machines[0].Q.Epoch() == 13 })
+}
+
 // A member that stands still for 3.5 s stays in, whatever is done to have it look as if few probed, or many: a seed
 // looks at all then, and does so for as long as else.
 func TestAttackFewProbersShortenNoTrial(t *testing.T) {
