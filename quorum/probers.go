@@ -13,8 +13,8 @@ import (
 // up to two hundred pings a second, and nothing else follows from it, as others can bring it about, or prevent it:
 // peers that are set to probe less often than this seed are taken for few that probe, and pings are not signed.
 //
-// Guests probe nobody of ours, so a seed looks at all, too, where they are more than those that do: each would be probed
-// less than once in a period.
+// Guests probe nobody of ours, so a seed looks at all, too, where they are more than those that do: each would be
+// probed less than once in a period.
 
 const (
 	// probersWindow is half of the time over which pings are counted: some ten of all members together come in it,
