@@ -60,9 +60,12 @@ func Phrased(kind hearsay.EventKind) bool {
 
 // Before gives the sentence that stands before that of an event, or "" if there
 // is none. That a peer was let in is said once it is in by that: of what the
-// ledger tells, it may be over by now.
+// ledger tells, it may be over by now. A seed says of a ruling what came of its own report, and then what was ruled.
 func (p *Phrases) Before(e *hearsay.Event) string {
-	if e.Kind != hearsay.EventJoined || p.role == hearsay.RoleSeed || p.abroad {
+	switch {
+	case p.role == hearsay.RoleSeed && p.reported(e):
+		return fmt.Sprintf(dialect.PhraseReported, p.subject(e), len(e.Ruling.Ballots), p.seeds)
+	case e.Kind != hearsay.EventJoined || p.role == hearsay.RoleSeed || p.abroad:
 		return ""
 	}
 	seeds, known := p.admitted[e.Epoch]
@@ -79,10 +82,32 @@ func (p *Phrases) Phrase(e *hearsay.Event) string {
 	if e.Before {
 		return ""
 	}
+	if text := p.ofAccuser(e); text != "" {
+		return text
+	}
 	if p.role == hearsay.RoleSeed {
 		return p.ofSeed(e)
 	}
 	return p.ofPeer(e)
+}
+
+// ofAccuser gives the sentence of an event on a node that accuses a member, a seed or a peer: all of them stand in some
+// log for each removal.
+func (p *Phrases) ofAccuser(e *hearsay.Event) string {
+	switch e.Kind {
+	case hearsay.EventUnreachable:
+		return fmt.Sprintf(dialect.PhraseSuspicion, p.subject(e), 1+e.Count)
+	case hearsay.EventCondemned:
+		remember(p.condemned, e.Subject, true, phrasesHeld)
+		v := e.Evidence
+		agreed := v.Against() >= int(v.Needed)
+		text := dialect.PhraseAgreed(p.subject(e), v.Against(), len(v.Statements), int(v.Needed), p.external(v), agreed)
+		if !agreed {
+			text += "; " + v.Title()
+		}
+		return text
+	}
+	return ""
 }
 
 func (p *Phrases) quorum() int { return hearsay.QuorumOf(p.seeds) }
@@ -187,8 +212,6 @@ func (p *Phrases) ofPeer(e *hearsay.Event) string {
 			return fmt.Sprintf(dialect.PhraseGenerated, p.said(e))
 		}
 		return fmt.Sprintf(dialect.PhraseFirstTime, p.said(e), p.where(e.By).Addr())
-	case hearsay.EventUnreachable:
-		return fmt.Sprintf(dialect.PhraseSuspicion, p.subject(e), 1+e.Count)
 	case hearsay.EventAsked:
 		remember(p.asked, e.Round, e.By, phrasesHeld)
 	case hearsay.EventExamined:
@@ -197,27 +220,26 @@ func (p *Phrases) ofPeer(e *hearsay.Event) string {
 		if at := p.where(by); at.IsValid() && by != p.own {
 			return dialect.PhraseProbe(p.subject(e), at, e.Verdict == hearsay.VerdictReachable)
 		}
-	case hearsay.EventCondemned:
-		remember(p.condemned, e.Subject, true, phrasesHeld)
-		v := e.Evidence
-		agreed := v.Against() >= int(v.Needed)
-		text := dialect.PhraseAgreed(p.subject(e), v.Against(), len(v.Statements), int(v.Needed), p.external(v), agreed)
-		if !agreed {
-			text += "; " + v.Title()
-		}
-		return text
 	case hearsay.EventRuled:
 		switch {
 		case e.Ruling.Kind == hearsay.RulingAdmit && e.Subject == p.own:
 			remember(p.admitted, e.Epoch, len(e.Ruling.Ballots), phrasesHeld)
 			return ""
-		case e.Ruling.Kind == hearsay.RulingRemove && p.condemned[e.Subject]:
-			delete(p.condemned, e.Subject)
+		case p.reported(e):
 			return fmt.Sprintf(dialect.PhraseReported, p.subject(e), len(e.Ruling.Ballots), p.seeds)
 		}
 		return p.ruled(e)
 	}
 	return ""
+}
+
+// reported reports, once, whether an event is the removal of a member that this node has reported.
+func (p *Phrases) reported(e *hearsay.Event) bool {
+	if e.Kind != hearsay.EventRuled || e.Before || e.Ruling.Kind != hearsay.RulingRemove || !p.condemned[e.Subject] {
+		return false
+	}
+	delete(p.condemned, e.Subject)
+	return true
 }
 
 // external counts the statements of others against a member.

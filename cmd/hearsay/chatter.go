@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hearsay/agent"
 )
@@ -15,6 +16,7 @@ import (
 const (
 	chatterMin     = 10 * time.Millisecond // between two messages
 	chatterCount   = 10                    // messages, unless said otherwise
+	earlierEvery   = 5 * time.Second       // between two messages of an earlier program's peers
 	chatterTimeout = 10 * time.Second      // for one to be accepted
 )
 
@@ -39,6 +41,24 @@ func (c *chatter) check(cmd *cobra.Command) error {
 		return fmt.Errorf("--chatter-count %d: want 1 or more", c.count)
 	}
 	return nil
+}
+
+// likeEarlier has a peer chatter that was started with the flags of an earlier program, and with no other: that has its
+// peers say ten messages, one each five seconds, and its users look for them in the logs.
+func (c *chatter) likeEarlier(cmd *cobra.Command) {
+	theirs, others := 0, 0
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "config", "output":
+			theirs++
+		case "ip", "port":
+		default:
+			others++
+		}
+	})
+	if theirs == 2 && others == 0 {
+		c.every = earlierEvery
+	}
 }
 
 // args gives the flags that have a node chatter so.

@@ -197,6 +197,14 @@ func (o *nodeOptions) checkPeer(cmd *cobra.Command, config *agent.Config) error 
 	return o.chatter.check(cmd)
 }
 
+// parseIP reads an IP address; localhost is the one that it is on all machines.
+func parseIP(text string) (netip.Addr, error) {
+	if text == "localhost" {
+		return netip.ParseAddr(loopback)
+	}
+	return netip.ParseAddr(text)
+}
+
 // bind gives where to listen: what the flags say of it, and for the rest what
 // bind says.
 func (o *nodeOptions) bind(cmd *cobra.Command, bind string) (string, error) {
@@ -205,7 +213,7 @@ func (o *nodeOptions) bind(cmd *cobra.Command, bind string) (string, error) {
 		host, port = strings.Trim(bind, "[]"), strconv.Itoa(agent.DefaultPort)
 	}
 	if cmd.Flags().Changed("ip") {
-		ip, err := netip.ParseAddr(o.ip)
+		ip, err := parseIP(o.ip)
 		if err != nil {
 			return "", fmt.Errorf("--ip %q: want an IP address of this machine", o.ip)
 		}
@@ -256,10 +264,14 @@ func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
 	for _, seed := range list.Seeds {
 		config.Seeds = append(config.Seeds, ledger.Seed{Addr: seed.Addr, Key: seed.Key})
 	}
-	if o.role != hearsay.RoleSeed {
-		return nil
+	if o.role == hearsay.RoleSeed {
+		return o.sit(config, list)
 	}
-	return o.sit(config, list)
+	if ip, err := parseIP(o.ip); err == nil && config.Name == "" {
+		config.Name = nameBeside(list, netip.AddrPortFrom(ip, uint16(o.port)))
+	}
+	o.chatter.likeEarlier(cmd)
+	return nil
 }
 
 // onSignal is what a peer does when a signal ends it.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
 	}
 	listed := list.Seeds[config.Slot].Addr
 	config.Advertise = listed.String()
-	config.Name = cmp.Or(config.Name, nameBeside(list, config.Slot))
+	config.Name = cmp.Or(config.Name, nameBeside(list, listed))
 	if config.Data == "" {
 		config.Data = fmt.Sprintf("hearsay-seed-%s-%d", strings.ReplaceAll(listed.Addr().String(), ":", "."), listed.Port())
 	}
@@ -123,18 +124,13 @@ func (o *nodeOptions) ownAddr(config *agent.Config) (own netip.AddrPort, err err
 	return own, nil
 }
 
-// nameBeside gives the name of a seed that was given none, if the list has several at its
+// nameBeside gives the name of a node at an address that was given none, if the list has a seed beside it, at its IP
 // address: they would all bear their machine's name. Else it is "".
-func nameBeside(list *seeds.List, slot int) string {
-	own, beside := list.Seeds[slot].Addr, 0
-	for _, seed := range list.Seeds {
-		if seed.Addr.Addr() == own.Addr() {
-			beside++
-		}
-	}
+func nameBeside(list *seeds.List, own netip.AddrPort) string {
+	beside := slices.ContainsFunc(list.Seeds, func(s seeds.Seed) bool { return s.Addr != own && s.Addr.Addr() == own.Addr() })
 	machine, err := os.Hostname()
 	name := fmt.Sprintf("%s-%d", machine, own.Port())
-	if err != nil || beside == 1 || hearsay.CheckName(name) != nil {
+	if err != nil || !beside || own.Port() == 0 || hearsay.CheckName(name) != nil {
 		return ""
 	}
 	return name
