@@ -12,7 +12,8 @@ import (
 )
 
 // With no other flags than p1 has, its manual's searches find what they are to find: what peers say by themselves, and
-// each sentence of a removal in some log, whichever node accuses. Several are on one machine, and none has another's name.
+// each sentence of a removal in some log, whichever node accuses. Several are on one machine, and each has a name of
+// its own.
 func TestEarlierFlags(t *testing.T) {
 	t.Parallel()
 	addrs := standin.Addresses(7)
