@@ -395,6 +395,9 @@ func (a *Agent) Joined() (joined bool) {
 // whatever state, ordered by name, then by NodeID.
 func (a *Agent) Members() (members []hearsay.Member) {
 	a.ask(func(time.Time) { members = a.loop.node.Members(nil) })
+	if a.loop.guestLinks != nil {
+		a.loop.guestLinks.Name(members)
+	}
 	return a.abroad.members(members)
 }
 

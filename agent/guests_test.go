@@ -137,7 +137,7 @@ func TestGuest(t *testing.T) {
 		t.Errorf("voted again: %s", line)
 	}
 	for _, m := range n.peers[0].Members() {
-		if guest := m.Name == name; guest != (m.Dialect == "jsonl") || guest && m.ID != core.GuestID(hearsay.NetworkIDOf(DefaultNetwork), p.addr) {
+		if guest := m.Name == name; guest != (m.Dialect == "p1") || guest && m.ID != core.GuestID(hearsay.NetworkIDOf(DefaultNetwork), p.addr, core.Lines) {
 			t.Errorf("%s is listed as %+v", name, m)
 		}
 	}

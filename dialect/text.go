@@ -182,8 +182,9 @@ var (
 // ReadText takes apart what has come of a connection to a node of this role: all messages in it that are whole. What is
 // left may be the beginning of one more; one message may be the beginning of another, too, and is taken as it is, since
 // the earlier programs send each in a segment of its own. If anything else is in it, nothing of it counts. Where a
-// Register says that it is, is not where it is: its connection shows that.
-func ReadText(said []byte, role hearsay.Role) (all []Request, rest []byte, err error) {
+// Register says that it is, is not where it is: its connection shows that. If more has come than is here, the last
+// message may have been cut, and is left.
+func ReadText(said []byte, role hearsay.Role, more bool) (all []Request, rest []byte, err error) {
 	for _, c := range said {
 		if c < ' ' || c > '~' {
 			return nil, nil, errTextControl
@@ -198,6 +199,8 @@ func ReadText(said []byte, role hearsay.Role) (all []Request, rest []byte, err e
 		switch {
 		case err != nil:
 			return nil, nil, err
+		case one != nil && more && end == len(said):
+			return all, said, nil
 		case one != nil:
 			all = append(all, one)
 		case begins && end == len(said):
@@ -344,11 +347,16 @@ func Line(stamp string, origin netip.AddrPort, number uint64) string {
 }
 
 // IsLine reports whether a text is a rumor of text, in either form.
-func IsLine(text string) bool {
+func IsLine(text string) bool { return LineOrigin(text).IsValid() }
+
+// LineOrigin gives the origin of a rumor of text, with port 0 if that is not in it; not valid: it is none.
+func LineOrigin(text string) (origin netip.AddrPort) {
 	if len(text) > TextMax {
-		return false
+		return origin
 	}
 	one, _, _ := readMessage(text, hearsay.RolePeer)
-	_, is := one.(*Gossip)
-	return is
+	if r, is := one.(*Gossip); is {
+		return r.Origin
+	}
+	return origin
 }

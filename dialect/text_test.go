@@ -42,16 +42,19 @@ func textRole(r Request) hearsay.Role {
 func TestReadText(t *testing.T) {
 	for text, want := range textMessages() {
 		role := textRole(want)
-		all, rest, err := ReadText([]byte(text), role)
+		all, rest, err := ReadText([]byte(text), role, false)
 		if err != nil || len(rest) > 0 || !reflect.DeepEqual(all, []Request{want}) {
 			t.Errorf("%q: %+v, rest %q, %v", text, all, rest, err)
 		}
 		_, both := want.(*Liveness)
-		if all, _, err := ReadText([]byte(text), hearsay.RolePeer+hearsay.RoleSeed-role); (err == nil) != both {
+		if all, rest, err := ReadText([]byte(text), role, true); err != nil || len(all) > 0 || string(rest) != text {
+			t.Errorf("%q, and more: %+v, rest %q, %v", text, all, rest, err)
+		}
+		if all, _, err := ReadText([]byte(text), hearsay.RolePeer+hearsay.RoleSeed-role, false); (err == nil) != both {
 			t.Errorf("%q to the other: %+v, %v", text, all, err)
 		}
 		for i := range text {
-			if all, rest, err := ReadText([]byte(text[:i]), role); err != nil || len(all) == 0 && string(rest) != text[:i] {
+			if all, rest, err := ReadText([]byte(text[:i]), role, false); err != nil || len(all) == 0 && string(rest) != text[:i] {
 				t.Errorf("%q: %+v, rest %q, %v", text[:i], all, rest, err)
 			}
 		}
@@ -59,7 +62,7 @@ func TestReadText(t *testing.T) {
 			if textRole(then) != role {
 				continue
 			}
-			all, _, err := ReadText([]byte(text+next), role)
+			all, _, err := ReadText([]byte(text+next), role, false)
 			if err == nil && !reflect.DeepEqual(all, []Request{want, then}) {
 				t.Errorf("%q: %+v", text+next, all)
 			}
@@ -88,11 +91,11 @@ func TestReadTextRefuses(t *testing.T) {
 		"10.0.0.1:600110.0.0.2:6002", "1.5:10.0.0.1:6001:GOSSIP12.5:10.0.0.1:6001:GOSSIP2", "Dead Node:10.0.0.1:6001:1.5:10.0.0.210.0.0.3:6003",
 	} {
 		for _, role := range []hearsay.Role{hearsay.RolePeer, hearsay.RoleSeed} {
-			if all, _, err := ReadText([]byte(text), role); err == nil || len(all) > 0 {
+			if all, _, err := ReadText([]byte(text), role, false); err == nil || len(all) > 0 {
 				t.Errorf("%q to a %s: %+v, %v", text, role, all, err)
 			}
 			before := "Liveness Request:1.5:10.0.0.1"
-			if all, _, err := ReadText([]byte(before+"New Connect Request To:1"+text), role); err == nil || len(all) > 0 {
+			if all, _, err := ReadText([]byte(before+"New Connect Request To:1"+text), role, false); err == nil || len(all) > 0 {
 				t.Errorf("behind another, %q to a %s: %+v, %v", text, role, all, err)
 			}
 		}
@@ -108,7 +111,7 @@ func TestReadTextOfOneSegment(t *testing.T) {
 	said := strings.Join(slices.DeleteFunc(want, func(s string) bool { return !strings.Contains(s, "GOSSIP") }), "")
 	var got strings.Builder
 	for step := range len(said) {
-		all, rest, err := ReadText([]byte(said[:step]), hearsay.RolePeer)
+		all, rest, err := ReadText([]byte(said[:step]), hearsay.RolePeer, false)
 		if err != nil {
 			t.Fatalf("%q: %v", said[:step], err)
 		}
@@ -120,7 +123,7 @@ func TestReadTextOfOneSegment(t *testing.T) {
 			t.Fatalf("%q is taken for %q", said[:step], got.String())
 		}
 	}
-	all, rest, err := ReadText([]byte(said), hearsay.RolePeer)
+	all, rest, err := ReadText([]byte(said), hearsay.RolePeer, false)
 	if err != nil || len(rest) > 0 || len(all) != 20 {
 		t.Errorf("%d rumors, rest %q, %v", len(all), rest, err)
 	}
@@ -129,7 +132,7 @@ func TestReadTextOfOneSegment(t *testing.T) {
 // What we write is as it was, byte for byte, and reads as what was meant.
 func TestOurText(t *testing.T) {
 	liveness := AppendLiveness(nil, peerB.Addr(), noon)
-	asked, _, err := ReadText(liveness, hearsay.RoleSeed)
+	asked, _, err := ReadText(liveness, hearsay.RoleSeed, false)
 	if err != nil || len(asked) != 1 {
 		t.Fatalf("%q: %v", liveness, err)
 	}
@@ -150,7 +153,7 @@ func TestOurText(t *testing.T) {
 		if answer := AppendLinked(nil, spelling); !IsLinked(answer, spelling) || IsLinked(answer, other) {
 			t.Errorf("%q is taken for what it is not", answer)
 		}
-		all, _, err := ReadText(AppendLink(nil, spelling, peerA), hearsay.RolePeer)
+		all, _, err := ReadText(AppendLink(nil, spelling, peerA), hearsay.RolePeer, false)
 		if err != nil || !reflect.DeepEqual(all, []Request{&Hello{Peer: peerA, Spelling: spelling}}) {
 			t.Errorf("a link reads as %+v, %v", all, err)
 		}
@@ -203,14 +206,14 @@ func FuzzReadText(f *testing.F) {
 		if seed {
 			role = hearsay.RoleSeed
 		}
-		all, rest, err := ReadText(said, role)
+		all, rest, err := ReadText(said, role, false)
 		if err != nil && (len(all) > 0 || len(rest) > 0) || len(rest) > TextMax || !strings.HasSuffix(string(said), string(rest)) {
 			t.Fatalf("%d requests, rest %q, %v", len(all), rest, err)
 		}
 		if err != nil {
 			return
 		}
-		again, none, err := ReadText(said[:len(said)-len(rest)], role)
+		again, none, err := ReadText(said[:len(said)-len(rest)], role, false)
 		if err != nil || len(none) > 0 || !reflect.DeepEqual(again, all) {
 			t.Fatalf("%q reads as %+v, and again as %+v, rest %q, %v", said, all, again, none, err)
 		}

@@ -112,7 +112,7 @@ func NewAbroad(h *Host, links *Links, self netip.AddrPort, seeds []netip.AddrPor
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.learn()
 	links.goBy(register{
-		isGuest: a.IsGuest, isOurs: a.isOurs,
+		speaks: a.speaks, isOurs: a.isOurs, guestsAt: func(netip.Addr) []netip.AddrPort { return nil },
 		where: func(id hearsay.NodeID) netip.AddrPort {
 			if addr, is := a.Guest(id); is {
 				return addr
@@ -198,6 +198,14 @@ func (a *Abroad) IsGuest(addr netip.AddrPort) bool {
 	return l != nil && !l.ours && !a.living[addr]
 }
 
+// speaks gives what the guest that is listed at an address speaks; 0: none is.
+func (a *Abroad) speaks(addr netip.AddrPort) core.Dialect {
+	if a.IsGuest(addr) {
+		return core.Lines
+	}
+	return 0
+}
+
 // isOurs reports whether a member of ours is listed at an address.
 func (a *Abroad) isOurs(addr netip.AddrPort) bool {
 	a.mu.Lock()
@@ -254,7 +262,7 @@ func (a *Abroad) probeDue(now time.Time) {
 
 // tell tells the application of a guest.
 func (a *Abroad) tell(now time.Time, kind hearsay.EventKind, addr netip.AddrPort, why string) {
-	e := hearsay.Event{At: now, Kind: kind, Subject: core.GuestID(a.host.Network, addr), Name: addr.String(), Addr: addr, Text: why}
+	e := hearsay.Event{At: now, Kind: kind, Subject: core.GuestID(a.host.Network, addr, core.Lines), Name: addr.String(), Addr: addr, Text: why}
 	if kind == hearsay.EventMemberSuspected {
 		e.By = a.host.Self
 	}
@@ -359,7 +367,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 		l := a.listed[addr]
 		if l == nil {
 			l = &listing{since: now, ours: a.living[addr]}
-			a.at[core.GuestID(a.host.Network, addr)] = addr
+			a.at[core.GuestID(a.host.Network, addr, core.Lines)] = addr
 			came = append(came, addr)
 		}
 		listed[addr] = l
@@ -369,7 +377,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 			if l.shown {
 				a.tell(now, hearsay.EventMemberRemoved, addr, "no seed that answers lists it any more")
 			}
-			delete(a.at, core.GuestID(a.host.Network, addr))
+			delete(a.at, core.GuestID(a.host.Network, addr, core.Lines))
 			went = append(went, addr)
 		}
 	}
@@ -384,7 +392,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 		}
 		for _, addr := range came {
 			if a.IsGuest(addr) {
-				a.links.admitted(now, addr)
+				a.links.admitted(now, addr, core.Lines)
 			}
 		}
 	})

@@ -50,6 +50,10 @@ func newHost(role hearsay.Role, from netip.Addr) *Host {
 			return dialer.DialContext(ctx, "tcp", to.String())
 		},
 		Turn: func(quota.Sender) func() { return func() {} },
+		Do: func(_ netip.Addr, call func(time.Time)) bool {
+			call(time.Now())
+			return true
+		},
 		Drop: func(hearsay.Drop) {}, Read: func(int) {}, Wrote: func(int) {},
 	}
 }

@@ -2,15 +2,15 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"hearsay"
 	"hearsay/dialect"
@@ -24,6 +24,7 @@ const (
 	earlyMost    = 16                      // messages of one that asks, until it is in
 	linkers      = 2                       // of a guest's observers, that ask it for a link
 	linkEach     = 5 * time.Second         // between two requests for a link to one guest
+	linkRefused  = time.Minute             // the same, to one that has refused
 	tellTimeout  = 1500 * time.Millisecond // of a message, as the older peers have it
 	tellAgain    = time.Second             // after which a message that did not get through is sent again
 	textMost     = 2 << 10                 // bytes of a message that guests are told as it is
@@ -65,20 +66,24 @@ type Links struct {
 // register says who is in: by the ledger, or by the lists of an earlier program's seeds (Abroad). It is read in the
 // goroutine that owns the node.
 type register struct {
-	isGuest func(netip.AddrPort) bool           // a guest is in at an address
-	isOurs  func(netip.AddrPort) bool           // a node of ours is
-	where   func(hearsay.NodeID) netip.AddrPort // where a member or a guest is, or was last
-	strange func()                              // told that one that is not in asks or says something; or nil
+	speaks   func(netip.AddrPort) core.Dialect   // what the guest that is in at an address speaks; 0: none is
+	isOurs   func(netip.AddrPort) bool           // a node of ours is
+	guestsAt func(netip.Addr) []netip.AddrPort   // the guests of text at an IP address
+	where    func(hearsay.NodeID) netip.AddrPort // where a member or a guest is, or was last
+	strange  func()                              // told that one that is not in asks or says something; or nil
 }
 
 // guestLink is a link to a guest, or what is known of one that may get one.
 type guestLink struct {
-	since   time.Time // it is known
-	linked  bool      // either end has asked for it
-	told    time.Time // what was said before
-	paid    time.Time // until then what it said is paid for: see sayEach
-	asked   time.Time // when this node did last
-	in      bool      // by the ledger
+	since   time.Time        // it is known
+	linked  bool             // either end has asked for it
+	refused bool             // it has enough links: it is told what is said, and is asked again
+	spells  dialect.Spelling // of text: in which it has asked
+	takes   dialect.Spelling // of text: in which it was asked last, and has accepted if it did
+	told    time.Time        // what was said before
+	paid    time.Time        // until then what it said is paid for: see sayEach
+	asked   time.Time        // when this node did last
+	speaks  core.Dialect     // by the ledger; 0: it is not in
 	early   []*dialect.Gossip
 	waiting [][]byte // lines, the oldest first
 	bytes   int      // of these
@@ -88,14 +93,18 @@ type guestLink struct {
 // NewLinks gives those of a peer at an address.
 func NewLinks(h *Host, self netip.AddrPort) *Links {
 	l := &Links{host: h, self: self, texts: make(map[string]struct{}), all: make(map[netip.AddrPort]*guestLink)}
-	l.isGuest = func(addr netip.AddrPort) bool {
+	l.speaks = func(addr netip.AddrPort) core.Dialect {
 		m, in := h.Node.Addresses().MemberAt(addr)
-		return in && m.Stay.ID == core.GuestID(h.Network, addr)
+		if !in {
+			return 0
+		}
+		return core.GuestDialect(h.Network, addr, m.Stay.ID)
 	}
 	l.isOurs = func(addr netip.AddrPort) bool {
 		m, in := h.Node.Addresses().MemberAt(addr)
 		return in && !m.Claim.Card.Key.IsZero()
 	}
+	l.guestsAt = func(ip netip.Addr) []netip.AddrPort { return h.Node.Addresses().GuestsAt(ip) }
 	l.where = func(id hearsay.NodeID) netip.AddrPort { return h.Node.Addresses().Where(id) }
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
@@ -114,13 +123,15 @@ func (l *Links) goBy(r register) { l.register = r }
 // holds l.mu.
 func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	if one := l.all[addr]; one != nil {
-		one.in = one.in || l.isGuest(addr)
+		if one.speaks == 0 {
+			one.speaks = l.speaks(addr)
+		}
 		return one
 	}
 	var oldest, neighbor netip.AddrPort // that are not in, of all and of its IP address
 	neighbors := 0
 	for other, one := range l.all { // times differ, or it does not matter which
-		if one.in {
+		if one.speaks != 0 {
 			continue
 		}
 		if !oldest.IsValid() || one.since.Before(l.all[oldest].since) {
@@ -141,7 +152,7 @@ func (l *Links) at(addr netip.AddrPort, now time.Time) *guestLink {
 	default:
 		l.evict(oldest)
 	}
-	one := &guestLink{since: now, in: l.isGuest(addr)}
+	one := &guestLink{since: now, speaks: l.speaks(addr)}
 	l.all[addr] = one
 	return one
 }
@@ -156,14 +167,14 @@ func (l *Links) evict(addr netip.AddrPort) {
 
 // hello answers a guest that asks for a link. A refusal would be final, and leave it without: one that is not in yet
 // has its link once it is. It is called in the goroutine that owns the node, as are all up to Probed.
-func (l *Links) hello(now time.Time, r *dialect.Hello, from netip.AddrPort) dialect.Reply {
+func (l *Links) hello(now time.Time, r *dialect.Hello, from asker) dialect.Reply {
 	ack := &dialect.HelloAck{Peer: l.host.Node.Self().Addr, Degree: len(l.host.Node.Gossip().Links()) + l.count()}
 	if r.Peer.Addr() != from.Addr() {
 		ack.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
 		return ack
 	}
 	ack.Accepted = true
-	l.link(now, r.Peer)
+	l.link(now, r.Peer, r.Spelling)
 	l.meets(r.Peer)
 	return ack
 }
@@ -172,7 +183,7 @@ func (l *Links) count() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, one := range l.all {
-		if one.linked && one.in {
+		if one.linked && one.speaks != 0 {
 			n++
 		}
 	}
@@ -181,19 +192,19 @@ func (l *Links) count() (n int) {
 
 // meets is told of one that has to do with this node. If it is not in, that may have changed.
 func (l *Links) meets(addr netip.AddrPort) {
-	if l.strange != nil && !l.isGuest(addr) {
+	if l.strange != nil && l.speaks(addr) == 0 {
 		l.strange()
 	}
 }
 
 // link has a guest told from now on what is said, and what was said before.
-func (l *Links) link(now time.Time, addr netip.AddrPort) {
+func (l *Links) link(now time.Time, addr netip.AddrPort, spells dialect.Spelling) {
 	l.mu.Lock()
 	one := l.at(addr, now)
 	begins := false
 	if one != nil {
-		one.linked = true
-		if begins = one.in && now.Sub(one.told) >= backlogEach; begins {
+		one.linked, one.refused, one.spells = true, false, max(one.spells, spells)
+		if begins = one.speaks != 0 && now.Sub(one.told) >= backlogEach; begins {
 			one.told = now
 		}
 	}
@@ -204,11 +215,20 @@ func (l *Links) link(now time.Time, addr netip.AddrPort) {
 }
 
 // gossip takes what a guest says. What one says that is not in yet is taken once it is: it says nothing twice.
-func (l *Links) gossip(now time.Time, r *dialect.Gossip, from netip.AddrPort) dialect.Reply {
-	switch {
-	case r.Sender.Addr() != from.Addr():
+func (l *Links) gossip(now time.Time, r *dialect.Gossip, from asker) dialect.Reply {
+	if from.speaks == core.Text {
+		return l.heardText(now, r, from)
+	}
+	if r.Sender.Addr() != from.Addr() {
 		return &dialect.GossipAck{Reason: fmt.Sprintf("comes from %s and says that it is of %s", from.Addr(), r.Sender)}
-	case !l.isGuest(r.Sender):
+	}
+	return l.heard(now, r, from.speaks)
+}
+
+// heard takes what comes from its sender, which says it by a dialect.
+func (l *Links) heard(now time.Time, r *dialect.Gossip, speaks core.Dialect) dialect.Reply {
+	switch {
+	case l.speaks(r.Sender) != speaks:
 		l.meets(r.Sender)
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -247,11 +267,16 @@ func (l *Links) pays(now time.Time, addr netip.AddrPort) bool {
 // ours, or be heard from its origin.
 func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
 	if r.Origin == r.Sender {
-		return l.say(now, r, core.GuestID(l.host.Network, r.Sender))
+		return l.say(now, r, core.GuestID(l.host.Network, r.Sender, l.speaks(r.Sender)))
 	}
 	if l.isOurText(r.Text) || l.isOurs(r.Origin) {
 		return &dialect.GossipAck{Accepted: true, Duplicate: true}
 	}
+	return l.relay(now, r)
+}
+
+// relay takes after a while what its origin has not said to anybody by then.
+func (l *Links) relay(now time.Time, r *dialect.Gossip) dialect.Reply {
 	if l.waits.Load() >= relaysMost {
 		return l.say(now, r, hearsay.AnyGuest)
 	}
@@ -291,16 +316,17 @@ func (l *Links) Note(now time.Time, e *hearsay.Event) {
 		if l.count() == 0 { // as in most networks, where rumors may be many; a backlog has it for the first
 			return
 		}
-		line, origin := l.line(e)
+		told := l.tell(e)
 		l.mu.Lock()
 		for addr, one := range l.all { // each has a queue of its own
-			if one.linked && one.in && addr != origin && addr != l.from {
-				l.enqueue(addr, one, line)
+			if one.linked && one.speaks != 0 && addr != told.origin && addr != l.from {
+				l.enqueue(addr, one, told.as(one.speaks))
 			}
 		}
 		l.mu.Unlock()
 	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Ruling.Key.IsZero():
-		l.admitted(now, e.Ruling.Claim.Card.Addr)
+		at := e.Ruling.Claim.Card.Addr
+		l.admitted(now, at, core.GuestDialect(l.host.Network, at, e.Ruling.Stay.ID))
 	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRemove:
 		l.dismiss(l.where(e.Subject))
 	}
@@ -314,14 +340,14 @@ func (l *Links) dismiss(addr netip.AddrPort) {
 }
 
 // admitted has a guest that is in get its link, and what it has said until now taken.
-func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
+func (l *Links) admitted(now time.Time, addr netip.AddrPort, speaks core.Dialect) {
 	l.mu.Lock()
 	one := l.all[addr]
 	if one == nil {
 		l.mu.Unlock()
 		return
 	}
-	one.in = true
+	one.speaks = speaks
 	early, begins := one.early, one.linked
 	if one.early = nil; begins {
 		one.told = now
@@ -340,31 +366,38 @@ func (l *Links) admitted(now time.Time, addr netip.AddrPort) {
 
 // Probed has this node ask a guest that it observes for a link, if it is one of those that do.
 func (l *Links) Probed(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
-	if l.wanting(now, addr) {
+	if asked, wants := l.wanting(now, addr); wants {
 		observers := l.host.Node.Addresses().Observers(id)
 		if slices.Contains(observers[:min(linkers, len(observers))], l.host.Node.Self().ID) {
-			l.ask(addr)
+			l.ask(asked, addr)
 		}
 	}
 }
 
 // want asks a guest for a link, unless there is one.
 func (l *Links) want(now time.Time, addr netip.AddrPort) {
-	if l.wanting(now, addr) {
-		l.ask(addr)
+	if asked, wants := l.wanting(now, addr); wants {
+		l.ask(asked, addr)
 	}
 }
 
-// wanting reports whether a guest may be asked for a link now, and takes it that it is.
-func (l *Links) wanting(now time.Time, addr netip.AddrPort) bool {
+// wanting reports whether a guest may be asked for a link now, and takes it that it is. What is known of it comes back.
+func (l *Links) wanting(now time.Time, addr netip.AddrPort) (asked guestLink, wants bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := l.at(addr, now)
-	asks := one != nil && one.in && !one.linked && now.Sub(one.asked) >= linkEach
-	if asks {
-		one.asked = now
+	if one == nil || one.speaks == 0 || one.linked && !one.refused {
+		return asked, false
 	}
-	return asks
+	wait := linkEach
+	if one.refused {
+		wait = linkRefused
+	}
+	if now.Sub(one.asked) < wait {
+		return asked, false
+	}
+	one.asked = now
+	return *one, true
 }
 
 // linkedWith gives the guests that are in and linked.
@@ -372,20 +405,50 @@ func (l *Links) linkedWith() (addrs []netip.AddrPort) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for addr, one := range l.all {
-		if one.linked && one.in {
+		if one.linked && one.speaks != 0 {
 			addrs = append(addrs, addr)
 		}
 	}
 	return addrs
 }
 
-func (l *Links) ask(addr netip.AddrPort) {
-	hello := &dialect.Hello{Peer: l.self, Degree: len(l.host.Node.Gossip().Links())}
+func (l *Links) ask(asked guestLink, addr netip.AddrPort) {
+	degree := len(l.host.Node.Gossip().Links())
 	l.wait.Go(func() {
-		if l.exchange(addr, dialect.AppendHello(nil, hello, time.Now())) == nil {
-			l.host.Do(addr.Addr(), func(now time.Time) { l.link(now, addr) })
+		takes, err := l.askLink(addr, asked.speaks, asked.takes, degree)
+		refused := asked.speaks == core.Text && isRefusal(err)
+		if err == nil || refused {
+			l.host.Do(addr.Addr(), func(now time.Time) { l.asked(now, addr, takes, refused) })
 		}
 	})
+}
+
+// asked links a guest that has answered. One that refuses is told what is said all the same.
+func (l *Links) asked(now time.Time, addr netip.AddrPort, takes dialect.Spelling, refused bool) {
+	l.link(now, addr, 0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one := l.all[addr]; one != nil {
+		one.takes, one.refused = takes, refused
+	}
+}
+
+// isRefusal reports whether a guest has answered, and not as one does that accepts.
+func isRefusal(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, errTextAnswer) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// Name corrects which of the two programs that speak text some members are, where they have shown it to this node: by
+// the spelling in which they ask for a link. It is safe in any goroutine.
+func (l *Links) Name(members []hearsay.Member) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range members {
+		m := &members[i]
+		if one := l.all[m.Addr]; m.Dialect == core.Text.String() && one != nil && one.spells == dialect.SaysConnection {
+			m.Dialect = "p0"
+		}
+	}
 }
 
 // tellBacklog tells a guest what was said before it was linked, as far as it is held: the youngest of it, of so many
@@ -400,30 +463,13 @@ func (l *Links) tellBacklog(addr netip.AddrPort) {
 		}
 	}
 	for _, e := range slices.Backward(events) {
-		line, origin := l.line(&e)
+		told := l.tell(&e)
 		l.mu.Lock()
-		if one := l.all[addr]; one != nil && addr != origin {
-			l.enqueue(addr, one, line)
+		if one := l.all[addr]; one != nil && one.speaks != 0 && addr != told.origin {
+			l.enqueue(addr, one, told.as(one.speaks))
 		}
 		l.mu.Unlock()
 	}
-}
-
-// line gives a rumor as guests are told it, and the guest that has said it.
-func (l *Links) line(e *hearsay.Event) (line []byte, origin netip.AddrPort) {
-	r := &dialect.Gossip{Text: string(e.Rumor.Data), Origin: l.where(e.Subject), Number: int64(e.Rumor.ID.Counter), Sender: l.self}
-	if e.Rumor.Guest.IsZero() {
-		if len(r.Text) > textMost || !utf8.ValidString(r.Text) {
-			r.Text = dialect.Text(e.At.Add(-e.Rumor.Age), r.Origin.Addr(), r.Number)
-		}
-		l.remember(r.Text)
-	} else if number, err := strconv.ParseInt(r.Text[strings.LastIndexByte(r.Text, ':')+1:], 10, 64); err == nil {
-		r.Number = number
-	}
-	if !e.Rumor.Guest.IsZero() {
-		origin = r.Origin
-	}
-	return dialect.AppendGossip(nil, r, time.Now()), origin
 }
 
 // remember keeps a text of ours; the oldest make room.
@@ -467,9 +513,9 @@ func (l *Links) send(addr netip.AddrPort, one *guestLink) {
 			l.mu.Unlock()
 			return
 		}
-		line := one.waiting[0]
+		line, speaks := one.waiting[0], one.speaks
 		l.mu.Unlock()
-		failed := l.exchange(addr, line) != nil
+		failed := l.exchange(addr, speaks, line) != nil
 		if failed && tries < triesMost {
 			select {
 			case <-time.After(tellAgain):
@@ -487,12 +533,4 @@ func (l *Links) send(addr netip.AddrPort, one *guestLink) {
 		}
 		l.mu.Unlock()
 	}
-}
-
-// exchange sends a guest a line, and says whether it has answered.
-func (l *Links) exchange(to netip.AddrPort, line []byte) error {
-	ctx, cancel := context.WithTimeout(l.ctx, tellTimeout)
-	defer cancel()
-	_, err := l.host.ask(ctx, to, line)
-	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
 func addrOf(n int) netip.AddrPort {
@@ -32,7 +33,12 @@ func TestLinksAreBounded(t *testing.T) {
 	drops := 0
 	l := NewLinks(&Host{Drop: func(hearsay.Drop) { drops++ }}, addrOf(1<<20))
 	defer l.Close()
-	l.isGuest = func(addr netip.AddrPort) bool { return addr == guest }
+	l.speaks = func(addr netip.AddrPort) core.Dialect {
+		if addr == guest {
+			return core.Lines
+		}
+		return 0
+	}
 	now := time.Unix(1, 0)
 	l.mu.Lock()
 	l.at(guest, now)
@@ -41,7 +47,7 @@ func TestLinksAreBounded(t *testing.T) {
 		now = now.Add(time.Millisecond)
 		stranger := addrOf(1 + i)
 		for range 2 * earlyMost {
-			l.gossip(now, &dialect.Gossip{Text: "tea", Sender: stranger}, stranger)
+			l.gossip(now, &dialect.Gossip{Text: "tea", Sender: stranger}, asker{stranger, core.Lines})
 		}
 	}
 	early := 0
@@ -54,7 +60,7 @@ func TestLinksAreBounded(t *testing.T) {
 	for port := range uint16(10 * strangers) { // of one host, whose ports are others' words
 		now = now.Add(time.Millisecond)
 		one := netip.AddrPortFrom(addrOf(1<<19).Addr(), 1+port)
-		l.gossip(now, &dialect.Gossip{Text: "tea", Sender: one}, one)
+		l.gossip(now, &dialect.Gossip{Text: "tea", Sender: one}, asker{one, core.Lines})
 	}
 	neighbors := 0
 	for addr := range l.all {
@@ -75,7 +81,7 @@ func TestLinksAreBounded(t *testing.T) {
 		t.Errorf("a guest may say %d messages at once", said)
 	}
 	drops = 0
-	if ack := l.gossip(now, &dialect.Gossip{Text: "tea", Sender: guest}, addrOf(7)).(*dialect.GossipAck); ack.Accepted {
+	if ack := l.gossip(now, &dialect.Gossip{Text: "tea", Sender: guest}, asker{addrOf(7), core.Lines}).(*dialect.GossipAck); ack.Accepted {
 		t.Error("a message is taken from elsewhere than its sender")
 	}
 	one := l.all[guest]

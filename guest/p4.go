@@ -314,7 +314,7 @@ func (p *P4) Guests() (guests []hearsay.Member) {
 	for _, id := range slices.Sorted(maps.Keys(p.guests)) {
 		g := p.guests[id]
 		guests = append(guests, hearsay.Member{
-			ID: core.GuestID(hearsay.NetworkIDOf("p4 "+id), g.Addr), Name: id, Addr: g.Addr, Role: hearsay.RolePeer,
+			ID: core.GuestID(hearsay.NetworkIDOf("p4 "+id), g.Addr, core.Lines), Name: id, Addr: g.Addr, Role: hearsay.RolePeer,
 			State: g.State, Since: g.Since, Dialect: "p4",
 		})
 	}

@@ -34,18 +34,18 @@ func newPeer(h *Host, links *Links) *peer {
 }
 
 // answer answers a line; see answering.
-func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
+func (p *peer) answer(ctx context.Context, request dialect.Request, from asker) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Suspect:
 		var reply dialect.Reply
 		if abroad := p.abroad.Load(); abroad != nil {
-			reply = abroad.opinion(ctx, r, from)
+			reply = abroad.opinion(ctx, r, from.AddrPort)
 		}
 		if reply == nil {
 			reply = p.look(ctx, from, func(time.Time) dialect.Reply { return p.opinion(r) })
 		}
 		if ack, ok := reply.(*dialect.SuspectAck); ok && p.mentions.may(from.Addr()) {
-			p.Note(func(*Phrases) string { return dialect.PhraseProbe(r.Peer, requester(r, from), ack.Alive) })
+			p.Note(func(*Phrases) string { return dialect.PhraseProbe(r.Peer, requester(r, from.AddrPort), ack.Alive) })
 		}
 		return reply
 	case *dialect.Hello:
@@ -61,7 +61,11 @@ func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.A
 		}
 		reply := p.look(ctx, from, func(now time.Time) dialect.Reply { return p.links.gossip(now, r, from) })
 		if ack, ok := reply.(*dialect.GossipAck); ok && ack.Duplicate && p.mentions.may(from.Addr()) {
-			p.Note(func(*Phrases) string { return dialect.PhraseDuplicate(r.Text, r.Sender) })
+			sender := r.Sender
+			if !sender.IsValid() {
+				sender = from.AddrPort
+			}
+			p.Note(func(*Phrases) string { return dialect.PhraseDuplicate(r.Text, sender) })
 		}
 		return reply
 	}
@@ -69,7 +73,7 @@ func (p *peer) answer(ctx context.Context, request dialect.Request, from netip.A
 }
 
 // look makes a reply of what the node knows. Nil: not in time.
-func (p *peer) look(ctx context.Context, from netip.AddrPort, read func(now time.Time) dialect.Reply) dialect.Reply {
+func (p *peer) look(ctx context.Context, from asker, read func(now time.Time) dialect.Reply) dialect.Reply {
 	replied := make(chan dialect.Reply, 1)
 	if !p.Do(from.Addr(), func(now time.Time) { replied <- read(now) }) {
 		return nil

@@ -34,6 +34,8 @@ type Probes struct {
 	host *Host
 	own  netip.AddrPort
 	hand func(*core.Packet)
+	// gives the node of ours at an address, in the goroutine that owns the node
+	ours func(netip.AddrPort) (hearsay.NodeID, bool)
 
 	// Of the goroutine that owns the node: where guests are, or were until lately. They are sent
 	// nothing of ours.
@@ -44,15 +46,16 @@ type Probes struct {
 	wait   sync.WaitGroup
 
 	mu     sync.Mutex
-	asking map[netip.AddrPort][]uint64 // by guest that is asked, the pings that wait for it
+	asking map[hearsay.NodeID][]uint64 // by guest that is asked, the pings that wait for it
 }
 
 // NewProbes gives those of a node at an address; what answers a ping is handed to the node by hand, in any goroutine.
 func NewProbes(h *Host, own netip.AddrPort, hand func(*core.Packet)) *Probes {
 	g := &Probes{
 		host: h, own: own, hand: hand,
-		addrs: make(map[netip.AddrPort]struct{}), asking: make(map[netip.AddrPort][]uint64),
+		addrs: make(map[netip.AddrPort]struct{}), asking: make(map[hearsay.NodeID][]uint64),
 	}
+	g.ours = func(addr netip.AddrPort) (hearsay.NodeID, bool) { return h.Node.Addresses().KeyedAt(addr) }
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
@@ -68,11 +71,12 @@ func (g *Probes) Close() {
 // it is in.
 func (g *Probes) Takes(p *core.Packet) bool {
 	if ping, ok := p.Body.(*core.Ping); ok && !ping.Target.IsZero() {
-		if ping.Target != core.GuestID(g.host.Network, p.Addr) {
+		speaks := core.GuestDialect(g.host.Network, p.Addr, ping.Target)
+		if speaks == 0 {
 			return false
 		}
 		g.met(p.Addr)
-		g.ask(p.Addr, ping)
+		g.ask(p.Addr, ping, speaks)
 		return true
 	}
 	_, guest := g.addrs[p.Addr]
@@ -99,24 +103,34 @@ func (g *Probes) Note(e *hearsay.Event) {
 	}
 }
 
-// ask asks a guest whether it answers, unless it is being asked.
-func (g *Probes) ask(to netip.AddrPort, ping *core.Ping) {
+// ask asks a guest whether it answers, unless it is being asked. Where a node of ours is it is not: that would answer
+// as it does.
+func (g *Probes) ask(to netip.AddrPort, ping *core.Ping, speaks core.Dialect) {
+	var other hearsay.NodeID
+	if speaks == core.Text {
+		other, _ = g.ours(to)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	pings, asking := g.asking[to]
+	id := ping.Target
+	pings, asking := g.asking[id]
 	if len(pings) >= guestPingsMax || !asking && len(g.asking) >= ProbesMax {
 		return
 	}
-	g.asking[to] = append(pings, ping.Seq)
+	g.asking[id] = append(pings, ping.Seq)
 	if asking {
 		return
 	}
-	id := ping.Target
 	g.wait.Go(func() {
-		answer := g.answers(id, to)
+		var answer func(seq uint64) *core.Packet
+		if !other.IsZero() {
+			answer = func(seq uint64) *core.Packet { return &core.Packet{From: other, Addr: to, Body: &core.NotMe{Seq: seq}} }
+		} else {
+			answer = g.answers(id, to, speaks)
+		}
 		g.mu.Lock()
-		pings := g.asking[to]
-		delete(g.asking, to)
+		pings := g.asking[id]
+		delete(g.asking, id)
 		g.mu.Unlock()
 		for _, seq := range pings {
 			if p := answer(seq); p != nil {
@@ -129,8 +143,8 @@ func (g *Probes) ask(to netip.AddrPort, ping *core.Ping) {
 // answers asks a guest whether it answers, and gives what answers a ping: its Ack if
 // it does in time, whatever it says. But one that has facts is no guest: a
 // node of ours has come to its address. Nil is silence.
-func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *core.Packet {
-	facts, err := g.exchange(to)
+func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort, speaks core.Dialect) func(seq uint64) *core.Packet {
+	facts, err := g.exchange(to, speaks)
 	return func(seq uint64) *core.Packet {
 		switch {
 		case err != nil:
@@ -161,9 +175,12 @@ func (g *Probes) timeout() time.Duration {
 }
 
 // exchange sends the question and gives what comes back.
-func (g *Probes) exchange(to netip.AddrPort) (facts []byte, err error) {
+func (g *Probes) exchange(to netip.AddrPort, speaks core.Dialect) (facts []byte, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.timeout())
 	defer cancel()
+	if speaks == core.Text {
+		return nil, g.host.isAlive(ctx, to)
+	}
 	return g.host.ask(ctx, to, dialect.AppendProbe(nil, g.own, time.Now()))
 }
 

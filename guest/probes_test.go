@@ -54,7 +54,7 @@ func TestProbeAnswers(t *testing.T) {
 		host := newHost(hearsay.RolePeer, localhost)
 		host.Network = network
 		g := NewProbes(host, memberAddr, nil)
-		got := g.answers(id, addr)(7)
+		got := g.answers(id, addr, core.Lines)(7)
 		g.Close()
 		listener.Close()
 		wait.Wait()
@@ -82,11 +82,11 @@ func TestProbeSilence(t *testing.T) {
 	}
 	defer silent.Close()
 	g := NewProbes(newHost(hearsay.RolePeer, localhost), memberAddr, nil)
-	if got := g.answers(hearsay.NodeID{1}, netip.AddrPortFrom(localhost, 1))(7); got != nil {
+	if got := g.answers(hearsay.NodeID{1}, netip.AddrPortFrom(localhost, 1), core.Lines)(7); got != nil {
 		t.Errorf("of nobody: %+v", got)
 	}
 	time.AfterFunc(50*time.Millisecond, g.cancel)
-	if got := g.answers(hearsay.NodeID{1}, silent.Addr().(*net.TCPAddr).AddrPort())(7); got != nil {
+	if got := g.answers(hearsay.NodeID{1}, silent.Addr().(*net.TCPAddr).AddrPort(), core.Lines)(7); got != nil {
 		t.Errorf("of silence: %+v", got)
 	}
 	g.Close()

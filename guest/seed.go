@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,7 +27,7 @@ type seed struct {
 
 // peerList is the list of peers that was given last. It is read only.
 type peerList struct {
-	peers []netip.AddrPort
+	peers []node.Listed
 	epoch hearsay.Epoch
 	made  time.Time
 }
@@ -36,11 +37,27 @@ type peerList struct {
 const listAge = time.Second
 
 // peers gives the list of peers. It is called in the goroutine that owns the node.
-func (s *seed) peers(now time.Time) []netip.AddrPort {
+func (s *seed) peers(now time.Time) []node.Listed {
 	if epoch := s.Node.Seeded().Authority().Epoch; epoch != s.listed.epoch || now.Sub(s.listed.made) >= listAge {
 		s.listed = peerList{peers: s.Node.Addresses().Peers(), epoch: epoch, made: now}
 	}
 	return s.listed.peers
+}
+
+// list gives a guest the peers that it can speak with: those of ours, which take what it says and never refuse a link,
+// first, and the guests that speak as it does. A refusal is final for it, and would leave it with too few links. The
+// order is another each time, as a list of text has no room for many. It is called in the goroutine that owns the node.
+func (s *seed) list(now time.Time, speaks core.Dialect) (list []netip.AddrPort) {
+	for _, dialect := range []core.Dialect{0, speaks} {
+		begin := len(list)
+		for _, one := range s.peers(now) {
+			if one.Speaks == dialect {
+				list = append(list, one.Addr)
+			}
+		}
+		rand.Shuffle(len(list)-begin, func(i, j int) { list[begin+i], list[begin+j] = list[begin+j], list[begin+i] })
+	}
+	return list
 }
 
 // Of how many requests the log tells in a second, and at once. A guess.
@@ -93,8 +110,8 @@ type preparing func(now time.Time) (*core.Effects, dialect.Reply)
 
 // bring puts a request before the node, and waits for what it comes to. Nil:
 // there is no answer in time.
-func (s *seed) bring(ctx context.Context, from netip.AddrPort, prepare preparing) (*hearsay.Outcome, dialect.Reply) {
-	answered, done := s.Await(from)
+func (s *seed) bring(ctx context.Context, from asker, prepare preparing) (*hearsay.Outcome, dialect.Reply) {
+	answered, done := s.Await(from.AddrPort)
 	defer done()
 	replied := make(chan dialect.Reply, 1)
 	open := s.Do(from.Addr(), func(now time.Time) {
@@ -119,7 +136,7 @@ func (s *seed) bring(ctx context.Context, from netip.AddrPort, prepare preparing
 }
 
 // answer answers a line; see answering.
-func (s *seed) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
+func (s *seed) answer(ctx context.Context, request dialect.Request, from asker) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Register:
 		return s.decide(ctx, from, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer}, s.register(r, from))
@@ -132,7 +149,7 @@ func (s *seed) answer(ctx context.Context, request dialect.Request, from netip.A
 		return reply
 	case *dialect.PeerList:
 		_, reply := s.bring(ctx, from, func(now time.Time) (*core.Effects, dialect.Reply) {
-			peers := &dialect.Peers{Peers: s.peers(now), Seed: s.Node.Self().Addr}
+			peers := &dialect.Peers{Peers: s.list(now, from.speaks), Seed: s.Node.Self().Addr}
 			return nil, peers
 		})
 		if peers, ok := reply.(*dialect.Peers); ok && s.mentions.may(from.Addr()) {
@@ -144,7 +161,7 @@ func (s *seed) answer(ctx context.Context, request dialect.Request, from netip.A
 }
 
 // decide brings a request for a decision before the node, and gives its answer.
-func (s *seed) decide(ctx context.Context, from netip.AddrPort, outcome *dialect.Outcome, prepare preparing) dialect.Reply {
+func (s *seed) decide(ctx context.Context, from asker, outcome *dialect.Outcome, prepare preparing) dialect.Reply {
 	a, reply := s.bring(ctx, from, prepare)
 	if a == nil {
 		return reply
@@ -162,7 +179,7 @@ func (s *seed) decide(ctx context.Context, from netip.AddrPort, outcome *dialect
 
 // holdsDead reports whether this seed's own probes of a peer fail: an older program that reports a peer is told so as
 // long as the seeds decide, as its own seeds would have voted.
-func (s *seed) holdsDead(ctx context.Context, from, peer netip.AddrPort) bool {
+func (s *seed) holdsDead(ctx context.Context, from asker, peer netip.AddrPort) bool {
 	_, reply := s.bring(ctx, from, func(time.Time) (*core.Effects, dialect.Reply) {
 		return nil, &dialect.Opinion{Vote: s.Node.Addresses().Unheard(peer)}
 	})
@@ -178,7 +195,7 @@ func (s *seed) repeats(peer, from netip.AddrPort) {
 }
 
 // register prepares a request for admission: of a guest, whose address is its identity.
-func (s *seed) register(r *dialect.Register, from netip.AddrPort) preparing {
+func (s *seed) register(r *dialect.Register, from asker) preparing {
 	return func(now time.Time) (*core.Effects, dialect.Reply) {
 		authority := s.Node.Seeded().Authority()
 		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: authority.Quorum}
@@ -190,45 +207,67 @@ func (s *seed) register(r *dialect.Register, from netip.AddrPort) preparing {
 			refuse.Reason = "this seed is hearsay's, and that is a peer of hearsay's, which has met an earlier program's seeds: start it again, and it joins by its own protocol"
 			return nil, refuse
 		}
-		if _, in := s.Node.Addresses().MemberAt(r.Peer); in {
+		claim := guestClaim(s.Network, r.Peer, from.speaks, now)
+		if m, in := s.Node.Addresses().MemberAt(r.Peer); in && (m.Stay.ID == claim.Subject || !m.Claim.Card.Key.IsZero()) {
 			if !authority.Ready { // its stay may have been ended since
 				refuse.Reason = "no quorum of seeds is heard"
 				return nil, refuse
 			}
-			s.repeats(r.Peer, from)
+			s.repeats(r.Peer, from.AddrPort)
 			return nil, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Success: true, Already: true, Quorum: refuse.Quorum}
 		}
-		claim := guestClaim(s.Network, r.Peer, now)
-		return s.Node.Receive(now, &core.Packet{From: claim.Subject, Addr: from, Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}), nil
+		return s.Node.Receive(now, &core.Packet{From: claim.Subject, Addr: from.AddrPort, Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}), nil
 	}
 }
 
 // guestClaim is what stands for the word of an older peer.
-func guestClaim(network hearsay.NetworkID, addr netip.AddrPort, now time.Time) hearsay.Claim {
+func guestClaim(network hearsay.NetworkID, addr netip.AddrPort, speaks core.Dialect, now time.Time) hearsay.Claim {
 	return hearsay.Claim{
-		Subject: core.GuestID(network, addr), State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, now),
+		Subject: core.GuestID(network, addr, speaks), State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, now),
 		Card: hearsay.Card{Name: addr.String(), Addr: addr, Role: hearsay.RolePeer},
 	}
 }
 
 // report prepares a request for a removal: a word without evidence, whichever node says it.
-func (s *seed) report(r *dialect.DeadReport, from netip.AddrPort) preparing {
+func (s *seed) report(r *dialect.DeadReport, from asker) preparing {
 	return func(now time.Time) (*core.Effects, dialect.Reply) {
 		authority := s.Node.Seeded().Authority()
-		if slices.ContainsFunc(authority.Seeds, func(s hearsay.SeedStatus) bool { return s.Addr == r.Peer }) {
-			return nil, &dialect.Outcome{
-				Matter: dialect.Death, Peer: r.Peer, Quorum: authority.Quorum, Reason: "its address is a seed's, and no case is opened about seeds",
-			}
+		refuse := &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: authority.Quorum}
+		peer, why := s.named(now, r.Peer)
+		if why == "" && slices.ContainsFunc(authority.Seeds, func(s hearsay.SeedStatus) bool { return s.Addr == peer }) {
+			why = "its address is a seed's, and no case is opened about seeds"
 		}
-		m, in := s.Node.Addresses().MemberAt(r.Peer)
+		if why != "" {
+			refuse.Reason = why
+			return nil, refuse
+		}
+		m, in := s.Node.Addresses().MemberAt(peer)
 		if !in {
 			// Success also where nobody ever was: it is as the older peer wants it,
 			// and its kind reports again until it hears that.
-			ever := s.Node.Addresses().EverAt(r.Peer)
+			ever := s.Node.Addresses().EverAt(peer)
 			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: ever, Unknown: !ever, Quorum: authority.Quorum}
 		}
-		return s.Node.Ask(now, from, m.Stay, node.AskedByGuest), nil
+		return s.Node.Ask(now, from.AddrPort, m.Stay, node.AskedByGuest), nil
 	}
+}
+
+// named gives the address of a peer that is reported: without a port the one peer at its IP address, or else why it is
+// none.
+func (s *seed) named(now time.Time, reported netip.AddrPort) (peer netip.AddrPort, why string) {
+	if reported.Port() != 0 {
+		return reported, ""
+	}
+	there := 0
+	for _, one := range s.peers(now) {
+		if one.Addr.Addr() == reported.Addr() {
+			peer, there = one.Addr, there+1
+		}
+	}
+	if there != 1 {
+		return peer, fmt.Sprintf("it has no port, and %d peers are at that IP address", there)
+	}
+	return peer, ""
 }
 
 // opinion is what this seed itself thinks of a peer, for an older seed that
@@ -238,7 +277,7 @@ func (s *seed) opinion(r *dialect.Vote) dialect.Reply {
 	if r.Matter == dialect.Death {
 		o.Vote = s.Node.Addresses().Unheard(r.Peer)
 	} else {
-		claim := guestClaim(s.Network, r.Peer, time.Now())
+		claim := guestClaim(s.Network, r.Peer, core.Lines, time.Now())
 		_, in := s.Node.Addresses().MemberAt(r.Peer) // to an older program that one is it
 		o.Vote = in || s.Node.Addresses().Welcome(&claim)
 	}

@@ -62,6 +62,7 @@ type lineTimes struct {
 	answer  time.Duration // from the first byte of the request until there is one
 	write   time.Duration // of the reply
 	linger  time.Duration // until the other end closes, too: else what it still sends may destroy the reply under way
+	idle    time.Duration // of a connection of text, between two messages
 }
 
 var defaultLineTimes = lineTimes{
@@ -69,17 +70,24 @@ var defaultLineTimes = lineTimes{
 	answer:  1450 * time.Millisecond,
 	write:   2 * time.Second,
 	linger:  500 * time.Millisecond,
+	idle:    10 * time.Minute, // a guess: what they say comes every 13 s at least; one whose place is needed goes earlier
 }
 
 // lineDiscardMax is how much, in bytes, is read and thrown away of a connection
 // that was answered already.
 const lineDiscardMax = 1 << 20
 
+// asker is what asks: where its connection comes from, and what it speaks.
+type asker struct {
+	netip.AddrPort
+	speaks core.Dialect
+}
+
 // answering answers a request that came from an address. Its context ends when
 // the answer must be there; nil says that there is none by then.
-type answering func(ctx context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply
+type answering func(ctx context.Context, r dialect.Request, from asker) dialect.Reply
 
-// Server answers connections that speak JSON lines.
+// Server answers connections that speak JSON lines, and text.
 type Server struct {
 	host   *Host
 	seed   *seed // of a seed's node, else nil
@@ -132,14 +140,15 @@ func (l *Server) Answered(o *hearsay.Outcome, to netip.AddrPort) {
 }
 
 // Serve answers the one request of a connection of which the first byte is
-// here. The caller closes the connection, unless it was only asked what is here: then frames may follow. Its place is
-// held until the reply is written: replies that nobody reads are no more than there are places.
+// here, or all that is said by text. The caller closes the connection, unless it was only asked what is here: then
+// frames may follow. Its place is held until the reply is written: replies that nobody reads are no more than there are
+// places.
 func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) (asked bool) {
 	began, source := time.Now(), core.Source(from.Addr())
 	said, _ := r.Peek(r.Buffered())
 	opening := dialect.ReadOpening(said)
-	if opening == dialect.OpensQuestion || opening == dialect.OpensText { // takes no time
-		return l.meet(conn, r, opening)
+	if opening == dialect.OpensQuestion || opening == dialect.OpensText {
+		return l.meet(ctx, conn, r, from, opening)
 	}
 	if !l.enter(class, source) {
 		l.host.Drop(hearsay.DropRate)
@@ -151,7 +160,7 @@ func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from
 	conn.SetReadDeadline(began.Add(l.times.request))
 	if opening = await(r, opening); opening != dialect.OpensLine {
 		l.leave(class, source)
-		return l.meet(conn, r, opening)
+		return l.meet(ctx, conn, r, from, opening)
 	}
 	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(source, 0)}
 	reply := l.exchange(ctx, conn, r, from, sender, began)
@@ -175,11 +184,10 @@ func await(r *bufio.Reader, opening dialect.Opening) dialect.Opening {
 	return opening
 }
 
-// meet says what is here to a node that asks, and nothing to an earlier program that speaks text. It reports whether it
-// did.
-func (l *Server) meet(conn net.Conn, r *bufio.Reader, opening dialect.Opening) (asked bool) {
+// meet says what is here to a node that asks, and serves text. It reports whether it was asked that.
+func (l *Server) meet(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, opening dialect.Opening) (asked bool) {
 	if opening != dialect.OpensQuestion {
-		l.host.Drop(hearsay.DropUnknownKind)
+		l.serveText(ctx, conn, r, from)
 		return false
 	}
 	r.ReadSlice('\n') // it is here
@@ -248,7 +256,7 @@ func (l *Server) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, f
 	}
 	inTime, cancel := context.WithDeadline(ctx, began.Add(l.times.answer))
 	defer cancel()
-	if reply = l.answer(inTime, request, from); reply == nil && ctx.Err() == nil { // else the node ends
+	if reply = l.answer(inTime, request, asker{from, core.Lines}); reply == nil && ctx.Err() == nil { // else the node ends
 		reply = dialect.BadInput(l.host.Role, "no answer in time; try again")
 	}
 	return reply

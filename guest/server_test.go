@@ -22,14 +22,14 @@ import (
 )
 
 // knowing answers every request as if all were well.
-func knowing(_ context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply {
+func knowing(_ context.Context, r dialect.Request, from asker) dialect.Reply {
 	switch r := r.(type) {
 	case *dialect.Register:
 		return &dialect.Outcome{Peer: r.Peer, Success: r.Peer.Addr() == from.Addr(), YesVotes: 3, Quorum: 2}
 	case *dialect.DeadReport:
 		return &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: 2}
 	case *dialect.Vote:
-		return &dialect.Opinion{Matter: r.Matter, Proposal: r.Proposal, Voter: from}
+		return &dialect.Opinion{Matter: r.Matter, Proposal: r.Proposal, Voter: from.AddrPort}
 	case *dialect.Commit:
 		return &dialect.CommitAck{Matter: r.Matter, Reason: "not of this quorum"}
 	case *dialect.PeerList:
@@ -118,11 +118,11 @@ func TestTypedLines(t *testing.T) {
 		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
 		"a question":          {"hearsay?\n", true, "hearsay!\n", 0},
 		"typed":               {"hello?\n", true, failed + "bad JSON", hearsay.DropMalformed},
-		"registers as text":   {"127.0.0.1:6001", true, "", hearsay.DropUnknownKind},
-		"text in pieces":      {"127", true, "", hearsay.DropUnknownKind}, // and nothing more
-		"text, and closed":    {"hearsay?", false, "", hearsay.DropUnknownKind},
-		"text and an end":     {"Dead Node:127.0.0.1:6001:1.5:127.0.0.1\n", true, "", hearsay.DropUnknownKind},
-		"text without end":    {strings.Repeat("x", 600), true, "", hearsay.DropUnknownKind},
+		"registers as text":   {"127.0.0.1:6001", false, "10.2.0.1:7946,127.0.0.1:6001", 0},
+		"text in pieces":      {"127", true, "", hearsay.DropSlow}, // and nothing more
+		"text, and closed":    {"hearsay?", false, "", hearsay.DropMalformed},
+		"text and an end":     {"Dead Node:127.0.0.1:6001:1.5:127.0.0.1\n", true, "", hearsay.DropMalformed},
+		"text without end":    {strings.Repeat("x", 600), true, "", hearsay.DropMalformed},
 		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO","hearsay":"`, hearsay.DropMalformed},
 		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
@@ -192,7 +192,7 @@ func TestSlowLine(t *testing.T) {
 // node ends the wait.
 func TestLateAnswer(t *testing.T) {
 	asked := make(chan struct{}, 2)
-	late := func(ctx context.Context, _ dialect.Request, _ netip.AddrPort) dialect.Reply {
+	late := func(ctx context.Context, _ dialect.Request, _ asker) dialect.Reply {
 		asked <- struct{}{}
 		<-ctx.Done()
 		return nil
@@ -256,7 +256,7 @@ func TestListsAreBounded(t *testing.T) {
 	for i := range list {
 		list[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7946)
 	}
-	b := newBox(t, hearsay.RoleSeed, func(context.Context, dialect.Request, netip.AddrPort) dialect.Reply {
+	b := newBox(t, hearsay.RoleSeed, func(context.Context, dialect.Request, asker) dialect.Reply {
 		return &dialect.Peers{Peers: list}
 	}, defaultLineTimes)
 	given, began := 0, time.Now()
@@ -335,7 +335,7 @@ func TestManyConnections(t *testing.T) {
 	}
 	var answering, most atomic.Int64
 	release := make(chan struct{})
-	slow := func(ctx context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply {
+	slow := func(ctx context.Context, r dialect.Request, from asker) dialect.Reply {
 		if from.Addr() == localhost {
 			now := answering.Add(1)
 			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {

@@ -25,7 +25,7 @@ type Cursor struct{ Part, Member int }
 // guest has signed nothing, but its address is its identity.
 func OwnClaim(network hearsay.NetworkID, c *hearsay.Claim) bool {
 	if c.Card.Key.IsZero() {
-		return c.Subject == core.GuestID(network, c.Card.Addr)
+		return core.GuestDialect(network, c.Card.Addr, c.Subject) != 0
 	}
 	return c.Subject == c.Card.Key.NodeID()
 }

@@ -52,10 +52,11 @@ type SavedRuling struct {
 	Epoch hearsay.Epoch      `json:"epoch"`
 	Kind  hearsay.RulingKind `json:"kind"`
 	// admit: the name in its claim; remove, leave: that name again; else SeatName or SeatsName
-	Member      string              `json:"member"`
-	At          time.Time           `json:"at"`
-	Case        hearsay.CaseID      `json:"case"`
-	ID          hearsay.NodeID      `json:"id,omitzero"`    // remove, leave: of a guest, which has no key
+	Member string         `json:"member"`
+	At     time.Time      `json:"at"`
+	Case   hearsay.CaseID `json:"case"`
+	// of a guest, which has no key; admit: unless it speaks lines of JSON
+	ID          hearsay.NodeID      `json:"id,omitzero"`
 	Key         hearsay.PublicKey   `json:"key,omitzero"`   // admit, remove, leave
 	Since       hearsay.Epoch       `json:"since,omitzero"` // remove, leave: the epoch of the admission
 	Addr        netip.AddrPort      `json:"addr,omitzero"`  // admit; so the next two
@@ -147,7 +148,7 @@ func (s *Saver) Ruling(r *hearsay.Ruling, e *hearsay.Evidence) SavedRuling {
 	}
 	s.last, s.recovers = r.Epoch, s.recovers || r.Kind == hearsay.RulingRecover
 	s.hashes = append(s.hashes, r.Hash(s.network))
-	saved := savedRuling(r)
+	saved := savedRuling(s.network, r)
 	if !bytes.Equal(saved.ruling(s.network, r.Previous).AppendBinary(nil), r.AppendBinary(nil)) {
 		saved.Canonical = r.AppendBinary(nil)
 	}
@@ -239,7 +240,7 @@ func seatsOf(saved []SavedSeat) (seats []hearsay.Seat) {
 }
 
 // savedRuling puts all of a ruling into fields, as far as JSON can say it.
-func savedRuling(r *hearsay.Ruling) SavedRuling {
+func savedRuling(network hearsay.NetworkID, r *hearsay.Ruling) SavedRuling {
 	s := SavedRuling{
 		Epoch: r.Epoch, Kind: r.Kind, Key: r.Key, Since: r.Stay.Epoch, At: Moment(r.At), Case: r.Case, Rule: r.Rule,
 		EvidenceHash: r.Evidence, Seats: SaveSeats(r.Seats), Ballots: []SavedBallot{}, Roster: r.Roster,
@@ -250,7 +251,9 @@ func savedRuling(r *hearsay.Ruling) SavedRuling {
 	switch r.Kind {
 	case hearsay.RulingAdmit:
 		c := &r.Claim
-		s.ID, s.Since = hearsay.NodeID{}, 0
+		if s.Since = 0; s.ID == core.GuestID(network, c.Card.Addr, core.Lines) {
+			s.ID = hearsay.NodeID{}
+		}
 		s.Member, s.Addr, s.Role, s.Incarnation, s.Signature = c.Card.Name, c.Card.Addr, c.Card.Role, c.Incarnation, c.Card.Signature
 	case hearsay.RulingLeave:
 		s.Signature = r.Leave
@@ -282,8 +285,8 @@ func (s *SavedRuling) ruling(network hearsay.NetworkID, previous hearsay.Hash) *
 	ballotsOf := hearsay.Stay{}
 	switch s.Kind {
 	case hearsay.RulingAdmit:
-		if s.Key.IsZero() {
-			r.Stay.ID = core.GuestID(network, s.Addr)
+		if s.Key.IsZero() && s.ID.IsZero() {
+			r.Stay.ID = core.GuestID(network, s.Addr, core.Lines)
 		}
 		r.Stay.Epoch = s.Epoch
 		r.Claim = hearsay.Claim{

@@ -235,7 +235,7 @@ func (a *audit) read(s *SavedRuling) (*hearsay.Ruling, *Finding) {
 	switch {
 	case r == nil || reader.Left() > 0 || r.Previous != a.previous:
 		return nil, wrong(s.Epoch, failed)
-	case len(s.Canonical) > 0 && !s.says(r):
+	case len(s.Canonical) > 0 && !s.says(a.saved.Network, r):
 		return nil, wrong(s.Epoch, Worded)
 	}
 	for i := range r.Ballots {
@@ -246,7 +246,7 @@ func (a *audit) read(s *SavedRuling) (*hearsay.Ruling, *Finding) {
 	if s.Evidence != nil && s.Evidence.of(r.Stay.ID, r.Rule).Hash(a.saved.Network) != r.Evidence || !s.EvidenceHash.IsZero() && s.EvidenceHash != r.Evidence {
 		return nil, wrong(s.Epoch, EvidenceOther)
 	}
-	called := savedRuling(r).Member
+	called := savedRuling(a.saved.Network, r).Member
 	if called != "" && s.Member != called {
 		return nil, wrong(s.Epoch, Misnamed, s.Member, called)
 	}
@@ -254,8 +254,8 @@ func (a *audit) read(s *SavedRuling) (*hearsay.Ruling, *Finding) {
 }
 
 // says reports whether the fields are those of a ruling, as far as they are there.
-func (s *SavedRuling) says(r *hearsay.Ruling) bool {
-	words, given := savedRuling(r), *s
+func (s *SavedRuling) says(network hearsay.NetworkID, r *hearsay.Ruling) bool {
+	words, given := savedRuling(network, r), *s
 	given.Canonical, given.Evidence, given.EvidenceHash, given.Roster, words.EvidenceHash, words.Roster = nil, nil, hearsay.Hash{}, hearsay.Hash{}, hearsay.Hash{}, hearsay.Hash{}
 	if words.Member == "" {
 		words.Member = given.Member
@@ -355,7 +355,7 @@ func (a *audit) admit(r *hearsay.Ruling) *Finding {
 	switch c := &r.Claim; {
 	case r.Stay.Epoch != r.Epoch || c.Subject != r.Stay.ID || c.Card.Key != r.Key:
 		return wrong(r.Epoch, StayOther)
-	case c.Card.Key.IsZero() && c.Subject != core.GuestID(a.saved.Network, c.Card.Addr):
+	case c.Card.Key.IsZero() && core.GuestDialect(a.saved.Network, c.Card.Addr, c.Subject) == 0:
 		return wrong(r.Epoch, GuestOther)
 	case !c.Card.Key.IsZero() && !c.Verify(a.saved.Network, a.signer):
 		return wrong(r.Epoch, ClaimForged)

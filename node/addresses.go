@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/roster"
 )
@@ -111,15 +112,44 @@ func (a *Addresses) noteWhere(e *hearsay.Event) {
 	}
 }
 
-// Peers gives the addresses of all nodes that are in by the ledger: no seeds.
-func (a *Addresses) Peers() (addrs []netip.AddrPort) {
+// Listed is a node that is in by the ledger: no seed.
+type Listed struct {
+	Addr   netip.AddrPort
+	Speaks core.Dialect // of a guest; 0 of a node of ours
+}
+
+// Peers gives all of them.
+func (a *Addresses) Peers() (peers []Listed) {
 	if a.seeded.authority == nil {
 		return nil
 	}
 	for _, m := range a.seeded.authority.Roster(nil) {
-		addrs = append(addrs, a.reached(&m))
+		one := Listed{Addr: a.reached(&m)}
+		if m.Claim.Card.Key.IsZero() {
+			one.Speaks = core.GuestDialect(a.cfg.Network, m.Claim.Card.Addr, m.Stay.ID)
+		}
+		peers = append(peers, one)
 	}
-	return addrs
+	return peers
+}
+
+// GuestsAt gives where guests that speak text are at an IP address.
+func (a *Addresses) GuestsAt(ip netip.Addr) (guests []netip.AddrPort) {
+	if a.seeded.authority == nil {
+		return nil
+	}
+	for _, m := range a.seeded.authority.Roster(nil) {
+		at := m.Claim.Card.Addr
+		if at.Addr() == ip && m.Claim.Card.Key.IsZero() && core.GuestDialect(a.cfg.Network, at, m.Stay.ID) == core.Text {
+			guests = append(guests, at)
+		}
+	}
+	return guests
+}
+
+// KeyedAt gives a living member of ours at an address, other than this node, if the roster has one.
+func (a *Addresses) KeyedAt(addr netip.AddrPort) (id hearsay.NodeID, ok bool) {
+	return a.roster.KeyedAt(addr)
 }
 
 // reached is where a member is: by its newest word or, if there is none, where

@@ -43,7 +43,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 	n.begin(now)
 	for i := byte(10); i < 20; i++ {
 		n.roster.Admit(now, &hearsay.Claim{
-			Subject: core.GuestID(cfg.Network, at(i)), State: hearsay.StateAlive, Incarnation: 1,
+			Subject: core.GuestID(cfg.Network, at(i), core.Lines), State: hearsay.StateAlive, Incarnation: 1,
 			Card: hearsay.Card{Name: fmt.Sprintf("guest%d", i), Addr: at(i), Role: hearsay.RolePeer},
 		})
 	}

@@ -66,7 +66,7 @@ func TestTurnOpen(t *testing.T) {
 		}
 	}
 	w.run(5 * time.Second)
-	guest := core.GuestID(hearsay.NetworkIDOf("test"), addr(50))
+	guest := core.GuestID(hearsay.NetworkIDOf("test"), addr(50), core.Lines)
 	by, fx, err := w.nodes[1].Say(w.now, guest, []byte("1:10.0.0.50:1"))
 	if err != nil {
 		t.Fatal(err)

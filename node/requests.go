@@ -224,7 +224,7 @@ func (r *requests) turnAwaySilent(now time.Time) {
 // turnAway tells that a node may not even have a case, and why. A claim that
 // nobody signed is nobody's, but for a guest's, which has no key.
 func (r *requests) turnAway(now time.Time, c *hearsay.Claim, why string, reason hearsay.Reason) {
-	guest := c.Bare() && c.Subject == core.GuestID(r.network, c.Card.Addr)
+	guest := c.Bare() && core.GuestDialect(r.network, c.Card.Addr, c.Subject) != 0
 	if !guest && !c.Verify(r.network, r.signer) || hearsay.CheckName(c.Card.Name) != nil {
 		return
 	}

@@ -31,7 +31,7 @@ func TestSender(t *testing.T) {
 	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: seed}}
 	n := New(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), nil, now)
 	n.begin(now)
-	id := core.GuestID(cfg.Network, member)
+	id := core.GuestID(cfg.Network, member, core.Lines)
 	n.roster.Admit(now, &hearsay.Claim{
 		Subject: id, State: hearsay.StateAlive, Incarnation: 1,
 		Card: hearsay.Card{Name: "m", Addr: member, Role: hearsay.RolePeer},

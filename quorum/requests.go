@@ -186,7 +186,7 @@ func (r *requests) done(c *ledger.Command) bool {
 // Admit asks for an admission. Its caller has made sure that the claim
 // came from its address: the connection's source has its IP, or holds the
 // network key. A guest's claim has no key, and its subject is
-// core.GuestID of its address. Who does not answer this seed's probe has no
+// core.GuestID of its address and dialect. Who does not answer this seed's probe has no
 // case, and is told of by Silent.
 func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	if q.state == nil {
@@ -238,7 +238,7 @@ func (r *requests) unfit(c *hearsay.Claim) hearsay.Why {
 		return hearsay.Why{Reason: hearsay.ReasonBeyondClocks}
 	case c.State != hearsay.StateAlive || hearsay.CheckName(c.Card.Name) != nil || !c.Card.Addr.IsValid():
 		return hearsay.Why{Reason: hearsay.ReasonMalformed}
-	case guest && c.Subject != core.GuestID(r.seed.cfg.Network, c.Card.Addr):
+	case guest && core.GuestDialect(r.seed.cfg.Network, c.Card.Addr, c.Subject) == 0:
 		return hearsay.Why{Reason: hearsay.ReasonOthersID}
 	case !guest && !c.Verify(r.seed.cfg.Network, r.seed.signer):
 		return hearsay.Why{Reason: hearsay.ReasonUnsigned}

@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ring"
 )
 
 // members are those that this node lists, itself included, and in which state each is.
 type members struct {
 	table
-	cfg    *Config
-	random *rand.Rand
+	cfg     *Config
+	network hearsay.NetworkID
+	random  *rand.Rand
 
 	self   *member
 	living list            // alive or suspect, without this node
@@ -112,7 +114,7 @@ func (ms *members) member(m *member) hearsay.Member {
 		member.AwayUntil = until.UTC()
 	}
 	if c.Bare() {
-		member.Dialect = guestDialect
+		member.Dialect = core.GuestDialect(ms.network, c.Card.Addr, c.Subject).String()
 	}
 	return member
 }
@@ -314,6 +316,16 @@ func (ms *members) Suspect(id hearsay.NodeID) bool {
 func (ms *members) Guest(id hearsay.NodeID) bool {
 	m := ms.get(id)
 	return m != nil && ms.word(m).key.IsZero()
+}
+
+// KeyedAt gives a living member that has a key, is not this node and is at an address, if there is one.
+func (ms *members) KeyedAt(addr netip.AddrPort) (id hearsay.NodeID, ok bool) {
+	for _, number := range ms.living {
+		if m := ms.at(number); ms.addr(m) == addr && !ms.word(m).key.IsZero() {
+			return ms.id(m), true
+		}
+	}
+	return id, false
 }
 
 // CannotRelay reports whether a member is no use as a relay: a guest does not speak as we do, and a suspect, or one

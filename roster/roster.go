@@ -40,11 +40,10 @@ type part struct {
 // Roster is one node's view of the members. Each part of it has one job and a file, and owns what nothing else needs.
 // The parts are embedded, so that what they export is the Roster's; within this package a part is always named.
 type Roster struct {
-	cfg     *Config // read only
-	network hearsay.NetworkID
-	signer  hearsay.Signer
-	ledger  func() hearsay.LedgerID // what statements are about
-	out     output
+	cfg    *Config // read only
+	signer hearsay.Signer
+	ledger func() hearsay.LedgerID // what statements are about
+	out    output
 
 	members
 	names
@@ -76,10 +75,10 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 	records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{
-		cfg: cfg, network: network, signer: signer, started: now, forgetAt: now.Add(forgetCheck),
+		cfg: cfg, signer: signer, started: now, forgetAt: now.Add(forgetCheck),
 		ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} },
 		members: members{
-			cfg: cfg, random: random, table: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)},
+			cfg: cfg, network: network, random: random, table: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)},
 			held: make(map[int32]*held), met: make(map[int32]int64), changed: now, listingSince: now,
 		},
 		budgets: budgets{

@@ -62,9 +62,6 @@ func (r *Roster) admitGuest(now time.Time, c *hearsay.Claim) {
 	}
 }
 
-// guestDialect is what members without a key speak: the lines of package dialect.
-const guestDialect = "jsonl"
-
 // Expel lists a member as dead whose stay a ruling has ended. By is the member that
 // reported it, and evidence what it brought; both may be lacking.
 func (r *Roster) Expel(now time.Time, id, by hearsay.NodeID, evidence *hearsay.Evidence) {

@@ -14,13 +14,40 @@ func NextIncarnation(last hearsay.Incarnation, now time.Time) hearsay.Incarnatio
 	return max(last+1, hearsay.Incarnation(max(0, now.UnixMilli())))
 }
 
+// Dialect is an earlier program's protocol, which a guest speaks.
+type Dialect uint8
+
+// The dialects of guests.
+const (
+	Lines Dialect = iota + 1 // of JSON
+	Text                     // of two programs, which say the same in most
+)
+
+var dialectWords = [...]struct{ name, identity string }{
+	Lines: {"p1", "hearsay guest\x00"},
+	Text:  {"p2", "hearsay guest of text\x00"},
+}
+
+// String is what members list; of 0 "".
+func (d Dialect) String() string { return dialectWords[d].name }
+
 // GuestID names a node that speaks only another program's protocol: it has no
-// key, so all that tells it from others is its address.
-func GuestID(network hearsay.NetworkID, addr netip.AddrPort) hearsay.NodeID {
-	b := append(make([]byte, 0, 64), "hearsay guest\x00"...)
+// key, so all that tells it from others is its address, and what it speaks.
+func GuestID(network hearsay.NetworkID, addr netip.AddrPort, d Dialect) hearsay.NodeID {
+	b := append(make([]byte, 0, 64), dialectWords[d].identity...)
 	b = canonical.AppendAddr(append(b, network[:]...), addr)
 	sum := sha256.Sum256(b)
 	return hearsay.NodeID(sum[:16])
+}
+
+// GuestDialect gives what a guest at an address speaks, by its identity; 0 if that is no guest's there.
+func GuestDialect(network hearsay.NetworkID, addr netip.AddrPort, id hearsay.NodeID) Dialect {
+	for d := Lines; int(d) < len(dialectWords); d++ {
+		if GuestID(network, addr, d) == id {
+			return d
+		}
+	}
+	return 0
 }
 
 // sourceBits is the length of an IPv6 prefix whose addresses one sender has at

@@ -28,7 +28,7 @@ type Person struct {
 // ID is its identity: of a guest that of its address.
 func (p *Person) ID() hearsay.NodeID {
 	if p.Guest {
-		return core.GuestID(Network, p.Addr)
+		return core.GuestID(Network, p.Addr, core.Lines)
 	}
 	return p.Key.Public().NodeID()
 }
@@ -154,7 +154,7 @@ func GuestsAlike(n int) (all []ledger.Member) {
 	for i := uint32(1); len(all) < n; i++ {
 		c := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 5, Card: hearsay.Card{Name: "x", Role: hearsay.RolePeer}}
 		c.Card.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(6000+i>>24))
-		if c.Subject = core.GuestID(Network, c.Card.Addr); c.Subject[0] == 0 {
+		if c.Subject = core.GuestID(Network, c.Card.Addr, core.Lines); c.Subject[0] == 0 {
 			all = append(all, ledger.Member{Stay: hearsay.Stay{ID: c.Subject, Epoch: 1}, Claim: c})
 		}
 	}

@@ -23,7 +23,8 @@ type mixed struct {
 	t      *testing.T
 	peers  []process.Node
 	config string
-	guests []*standin.Process
+	guests []*standin.Process // that speak lines of JSON
+	text   []*standin.Process
 }
 
 func newMixed(t *testing.T, peers int) *mixed {
