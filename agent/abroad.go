@@ -13,6 +13,7 @@ import (
 
 	"hearsay"
 	"hearsay/guest"
+	"hearsay/internal/core"
 )
 
 // abroad has a peer whose list of seeds names those of an earlier program become a peer of theirs. Which program's they
@@ -85,8 +86,9 @@ func (b *abroad) ask(seed netip.AddrPort) {
 // met is told that a quorum of the seeds speak another language.
 func (b *abroad) met(speaks guest.Language) {
 	a := b.agent
-	if speaks != guest.Lines {
-		return // that program's seeds are not joined
+	tongue := core.Lines
+	if speaks == guest.Text {
+		tongue = core.Text
 	}
 	a.inbox.put(func(now time.Time) {
 		fx, turned := a.loop.node.TurnOpen(now)
@@ -100,7 +102,7 @@ func (b *abroad) met(speaks guest.Language) {
 		for i := range a.cfg.Seeds {
 			seeds[i] = a.cfg.Seeds[i].Addr
 		}
-		part := a.loop.goAbroad(b.addr, seeds, a.cfg.Detect.Period, now)
+		part := a.loop.goAbroad(b.addr, tongue, seeds, a.cfg.Detect.Period, now)
 		isGuest := part.IsGuest
 		a.streams.languages.guests.Store(&isGuest)
 		b.part.Store(part)
@@ -111,8 +113,8 @@ func (b *abroad) met(speaks guest.Language) {
 }
 
 // goAbroad has the node be one whose seeds are an earlier program's.
-func (l *loop) goAbroad(addr netip.AddrPort, seeds []netip.AddrPort, period time.Duration, now time.Time) *guest.Abroad {
-	part := guest.NewAbroad(l.host, l.guestLinks, addr, seeds, period, now)
+func (l *loop) goAbroad(addr netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, period time.Duration, now time.Time) *guest.Abroad {
+	part := guest.NewAbroad(l.host, l.guestLinks, addr, tongue, seeds, period, now)
 	l.lines.GoAbroad(part)
 	l.guestLists = part
 	return part

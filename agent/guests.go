@@ -10,7 +10,9 @@ import (
 
 	"hearsay"
 	"hearsay/guest"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+	"hearsay/wire"
 )
 
 // This file gives package guest what it needs of an agent.
@@ -19,13 +21,18 @@ import (
 // guests, and lines are answered all the same.
 func (a *Agent) serveGuests(network hearsay.NetworkID, addr netip.AddrPort) {
 	l, parsing := a.loop, new(parsing)
+	self := l.node.Self().ID
 	host := &guest.Host{
-		Network: network, Self: l.node.Self().ID, Role: a.cfg.Role, Node: l.node, Logger: a.cfg.Logger,
+		Network: network, Self: self, Role: a.cfg.Role, Node: l.node, Logger: a.cfg.Logger,
 		Do: l.putFor, CarryOut: l.carryOut, Await: l.callers.await,
 		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return dialFrom(ctx, net.Dialer{}, a.source.now.Load().addr, to)
 		},
 		Sender: a.streams.known.sender, Turn: parsing.begin, Busy: errBudget, Drop: a.counters.drop,
+		Ping: func(to netip.AddrPort, number uint64) {
+			ping := &core.Packet{From: self, Addr: to, Body: &core.Ping{Seq: number}}
+			l.datagrams.send(wire.AppendPacket(nil, network, ping), to)
+		},
 		Tell:  func(e hearsay.Event) { a.commits.report([]hearsay.Event{e}) },
 		Read:  a.counters.read,
 		Wrote: a.counters.wrote,

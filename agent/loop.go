@@ -317,6 +317,9 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 			l.streams.proved(from, sender.Addr)
 		}
 	}
+	if m, ok := l.packet.Body.(*core.Ack); ok && l.guestLists != nil {
+		l.guestLists.Answered(now, from, m.Seq)
+	}
 	if m, ok := l.packet.Body.(*core.Rumors); ok && l.duplicates != nil {
 		l.duplicates.Hear(now, &l.packet, m, l.commits.afterwards)
 	}

@@ -16,13 +16,13 @@ import (
 	"hearsay/internal/core"
 )
 
-// The limits on a peer at an earlier program's seeds. All are guesses, but for missesMost and reportEach, which the
+// The limits on a peer at an earlier program's seeds. All are guesses, but for linesMisses and reportEach, which the
 // earlier programs have.
 const (
 	watchers  = 3 // of ours probe each that is listed and is none of ours
 	reporters = 2 // of ours, the first of these, accuse it
 
-	missesMost   = 2                // probes one after the other that it may not answer
+	linesMisses  = 2                // probes one after the other that it may not answer
 	reportEach   = 20 * time.Second // between two reports of one; then twice as long, and so on
 	reportEachTo = 10 * time.Minute
 	// ReportsPerSecond is how many are reported at most: a seed that lies may list as many as it likes.
@@ -44,6 +44,7 @@ type Abroad struct {
 	host   *Host
 	links  *Links
 	self   netip.AddrPort
+	tongue core.Dialect  // of the seeds, and of all guests
 	period time.Duration // of probes
 	began  time.Time
 	seeds  []*foreignSeed
@@ -61,6 +62,8 @@ type Abroad struct {
 	living map[netip.AddrPort]bool           // other members of ours
 	ring   []placed                          // these and this node
 	asking int                               // probes under way
+	met    map[netip.AddrPort]bool           // of text: guests that no list has had
+	gone   map[netip.AddrPort]bool           // of text: those that this node has reported
 	paid   time.Time                         // until then what was reported is paid for: see ReportsPerSecond
 	told   bool                              // that a quorum has registered this node
 }
@@ -79,6 +82,8 @@ type listing struct {
 	reportAt time.Time // not before
 	reported int       // times
 	opinion  string    // of others, as of the last report
+	pinged   time.Time // by datagram, of text
+	ping     uint64    // that one's number
 }
 
 // placed is a node of ours on the ring, which says which of these watch a guest.
@@ -98,13 +103,14 @@ func placeOf(addr netip.AddrPort) uint64 {
 	return x ^ x>>33
 }
 
-// NewAbroad gives the part of a peer that is reached at an address, of which the seeds speak lines, and has its links
-// go by their lists. It is called in the goroutine that owns the node, once that is of an open network. The period is
+// NewAbroad gives the part of a peer that is reached at an address, whose seeds speak a dialect, and has its links go
+// by their lists. It is called in the goroutine that owns the node, once that is of an open network. The period is
 // that of probes.
-func NewAbroad(h *Host, links *Links, self netip.AddrPort, seeds []netip.AddrPort, period time.Duration, now time.Time) *Abroad {
+func NewAbroad(h *Host, links *Links, self netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, period time.Duration, now time.Time) *Abroad {
 	a := &Abroad{
-		host: h, links: links, self: self, period: period, began: now, quorum: hearsay.QuorumOf(len(seeds)),
+		host: h, links: links, self: self, tongue: tongue, period: period, began: now, quorum: hearsay.QuorumOf(len(seeds)),
 		listed: make(map[netip.AddrPort]*listing), at: make(map[hearsay.NodeID]netip.AddrPort),
+		met: make(map[netip.AddrPort]bool), gone: make(map[netip.AddrPort]bool),
 	}
 	for _, addr := range seeds {
 		a.seeds = append(a.seeds, &foreignSeed{addr: addr, wake: make(chan struct{}, 1)})
@@ -112,14 +118,14 @@ func NewAbroad(h *Host, links *Links, self netip.AddrPort, seeds []netip.AddrPor
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.learn()
 	links.goBy(register{
-		speaks: a.speaks, isOurs: a.isOurs, guestsAt: func(netip.Addr) []netip.AddrPort { return nil },
+		speaks: a.speaks, isOurs: a.isOurs, guestsAt: a.guestsAt,
 		where: func(id hearsay.NodeID) netip.AddrPort {
 			if addr, is := a.Guest(id); is {
 				return addr
 			}
 			return h.Node.Addresses().Where(id)
 		},
-		strange: a.refresh,
+		strange: a.strange,
 	})
 	return a
 }
@@ -159,14 +165,12 @@ func (a *Abroad) learn() {
 		ring = append(ring, placed{placeOf(addr), addr})
 	}
 	slices.SortFunc(ring, func(x, y placed) int { return cmp.Or(cmp.Compare(x.place, y.place), x.addr.Compare(y.addr)) })
+	defer a.meetOurs(others)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.told && slices.ContainsFunc(others, func(addr netip.AddrPort) bool { return a.listed[addr] == nil }) {
-		a.refresh() // it has registered since
-	}
 	for addr := range a.living {
 		if l := a.listed[addr]; l != nil && !living[addr] { // its observers have examined it
-			l.misses, l.silent, l.due = missesMost-1, time.Now(), time.Time{}
+			l.misses, l.silent, l.due = a.missesMost()-1, time.Now(), time.Time{}
 		}
 	}
 	a.living, a.ring = living, ring
@@ -174,6 +178,31 @@ func (a *Abroad) learn() {
 		if living[addr] {
 			a.isOne(time.Now(), addr, l)
 		}
+	}
+}
+
+// meetOurs is told of the members of ours that live: those that the lists here lack have registered since.
+func (a *Abroad) meetOurs(others []netip.AddrPort) {
+	a.mu.Lock()
+	lacks := false
+	for _, addr := range others {
+		if a.listed[addr] != nil {
+			continue
+		}
+		lacks = true
+		if a.tongue == core.Text && len(a.met) < dialect.PeersMost {
+			a.met[addr] = true
+			delete(a.gone, addr)
+		}
+	}
+	told := a.told
+	a.mu.Unlock()
+	switch {
+	case !lacks:
+	case a.tongue == core.Text:
+		a.merge()
+	case told:
+		a.refresh()
 	}
 }
 
@@ -201,7 +230,44 @@ func (a *Abroad) IsGuest(addr netip.AddrPort) bool {
 // speaks gives what the guest that is listed at an address speaks; 0: none is.
 func (a *Abroad) speaks(addr netip.AddrPort) core.Dialect {
 	if a.IsGuest(addr) {
-		return core.Lines
+		return a.tongue
+	}
+	return 0
+}
+
+// guestsAt gives the guests at an IP address, if these speak text.
+func (a *Abroad) guestsAt(ip netip.Addr) (at []netip.AddrPort) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for addr, l := range a.listed {
+		if a.tongue == core.Text && addr.Addr() == ip && !l.ours && !a.living[addr] {
+			at = append(at, addr)
+		}
+	}
+	slices.SortFunc(at, netip.AddrPort.Compare)
+	return at
+}
+
+// program is what a list of members calls the program that the seeds are of.
+func (a *Abroad) program() string {
+	if a.tongue == core.Text {
+		return Text.Dialect()
+	}
+	return Lines.Dialect()
+}
+
+// missesMost is how many probes one after the other may be in vain.
+func (a *Abroad) missesMost() int {
+	if a.tongue == core.Text {
+		return textMisses
+	}
+	return linesMisses
+}
+
+// settles is how long one that is listed may still turn out to be of ours.
+func (a *Abroad) settles() time.Duration {
+	if a.tongue == core.Text {
+		return textSettle
 	}
 	return 0
 }
@@ -243,9 +309,9 @@ func (a *Abroad) probeDue(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for addr, l := range a.listed { // in any order: all come to it
-		if !l.shown && !l.ours && !a.living[addr] && (!l.heard.IsZero() || now.Sub(l.since) >= shownAfter) {
+		if !l.shown && !l.ours && !a.living[addr] && (!l.heard.IsZero() && now.Sub(l.since) >= a.settles() || now.Sub(l.since) >= shownAfter) {
 			l.shown = true
-			a.tell(now, hearsay.EventMemberJoined, addr, "the seeds list it, and it speaks only their program's protocol")
+			a.tell(now, hearsay.EventMemberJoined, addr, "it is listed by the seeds, or has met this node, and speaks only their program's protocol")
 		}
 		if a.asking >= ProbesMax {
 			continue
@@ -262,7 +328,7 @@ func (a *Abroad) probeDue(now time.Time) {
 
 // tell tells the application of a guest.
 func (a *Abroad) tell(now time.Time, kind hearsay.EventKind, addr netip.AddrPort, why string) {
-	e := hearsay.Event{At: now, Kind: kind, Subject: core.GuestID(a.host.Network, addr, core.Lines), Name: addr.String(), Addr: addr, Text: why}
+	e := hearsay.Event{At: now, Kind: kind, Subject: core.GuestID(a.host.Network, addr, a.tongue), Name: addr.String(), Addr: addr, Text: why}
 	if kind == hearsay.EventMemberSuspected {
 		e.By = a.host.Self
 	}
@@ -291,6 +357,9 @@ func (a *Abroad) begin(addr netip.AddrPort, l *listing) {
 func (a *Abroad) probe(ctx context.Context, addr netip.AddrPort) (ours bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probePeerTimeout)
 	defer cancel()
+	if a.tongue == core.Text {
+		return false, a.probeText(ctx, addr)
+	}
 	facts, err := a.host.ask(ctx, addr, dialect.AppendProbe(nil, a.self, time.Now()))
 	return err == nil && a.host.knows(facts), err
 }
@@ -311,10 +380,10 @@ func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error
 		if l.misses == 0 {
 			l.silent = now
 		}
-		if l.misses++; l.misses == missesMost && l.shown {
+		if l.misses++; l.misses == a.missesMost() && l.shown {
 			a.tell(now, hearsay.EventMemberSuspected, addr, "it does not answer this node")
 		}
-		if l.misses >= missesMost {
+		if l.misses >= a.missesMost() {
 			a.suspect(now, addr, l)
 		}
 	case ours:
@@ -328,11 +397,14 @@ func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error
 			})
 		}
 	default:
-		if l.misses >= missesMost && l.shown {
+		if l.misses >= a.missesMost() && l.shown {
 			a.tell(now, hearsay.EventSuspectFreed, addr, "it answers this node")
 		}
-		l.ours, l.heard, l.misses, l.reported = false, now, 0, 0
-		if a.rank(addr) < linkers {
+		l.heard, l.misses, l.reported = now, 0, 0
+		if l.ours = l.ours && a.tongue == core.Text; l.ours { // it answers as a guest would
+			return
+		}
+		if a.rank(addr) < linkers && now.Sub(l.since) >= a.settles() {
 			a.host.Do(addr.Addr(), func(now time.Time) { a.links.want(now, addr) })
 		}
 	}
@@ -367,7 +439,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 		l := a.listed[addr]
 		if l == nil {
 			l = &listing{since: now, ours: a.living[addr]}
-			a.at[core.GuestID(a.host.Network, addr, core.Lines)] = addr
+			a.at[core.GuestID(a.host.Network, addr, a.tongue)] = addr
 			came = append(came, addr)
 		}
 		listed[addr] = l
@@ -375,9 +447,9 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 	for addr, l := range a.listed {
 		if listed[addr] == nil {
 			if l.shown {
-				a.tell(now, hearsay.EventMemberRemoved, addr, "no seed that answers lists it any more")
+				a.tell(now, hearsay.EventMemberRemoved, addr, "no seed that answers lists it any more, or this node has reported it")
 			}
-			delete(a.at, core.GuestID(a.host.Network, addr, core.Lines))
+			delete(a.at, core.GuestID(a.host.Network, addr, a.tongue))
 			went = append(went, addr)
 		}
 	}
@@ -392,7 +464,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 		}
 		for _, addr := range came {
 			if a.IsGuest(addr) {
-				a.links.admitted(now, addr, core.Lines)
+				a.links.admitted(now, addr, a.tongue)
 			}
 		}
 	})

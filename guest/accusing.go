@@ -13,6 +13,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
 // This file is how a peer at an earlier program's seeds and the others there find that one is dead, as the older peers
@@ -56,6 +57,10 @@ func (a *Abroad) voters(suspect netip.AddrPort) (asked []netip.AddrPort) {
 
 // accuse asks others about one that does not answer this node, and reports it if most find so, too.
 func (a *Abroad) accuse(suspect netip.AddrPort) {
+	if a.tongue == core.Text { // which has no votes
+		a.reportText(suspect)
+		return
+	}
 	asked := a.voters(suspect)
 	var alive, dead atomic.Int32
 	var wait sync.WaitGroup
@@ -133,7 +138,7 @@ func (a *Abroad) opinion(ctx context.Context, r *dialect.Suspect, from netip.Add
 	for addr := range a.listed {
 		known = known || addr.Addr() == from.Addr()
 	}
-	looks := l != nil && known && a.asking < ProbesMax && !a.living[r.Peer]
+	looks := l != nil && a.tongue == core.Lines && known && a.asking < ProbesMax && !a.living[r.Peer]
 	fresh := l != nil && time.Since(l.heard) < freshPeriods*a.period
 	if looks && !fresh {
 		a.asking++
@@ -165,7 +170,7 @@ func (a *Abroad) Members() (all []hearsay.Member) {
 	defer a.mu.Unlock()
 	for id, addr := range a.at {
 		if l := a.listed[addr]; l.shown {
-			all = append(all, l.member(id, addr))
+			all = append(all, a.member(id, addr, l))
 		}
 	}
 	slices.SortFunc(all, func(x, y hearsay.Member) int { return x.Addr.Compare(y.Addr) })
@@ -173,9 +178,9 @@ func (a *Abroad) Members() (all []hearsay.Member) {
 }
 
 // member is what a list of members has of a guest.
-func (l *listing) member(id hearsay.NodeID, addr netip.AddrPort) hearsay.Member {
-	m := hearsay.Member{ID: id, Name: addr.String(), Addr: addr, Role: hearsay.RolePeer, State: hearsay.StateAlive, Since: l.since, Dialect: Lines.Dialect()}
-	if l.misses >= missesMost {
+func (a *Abroad) member(id hearsay.NodeID, addr netip.AddrPort, l *listing) hearsay.Member {
+	m := hearsay.Member{ID: id, Name: addr.String(), Addr: addr, Role: hearsay.RolePeer, State: hearsay.StateAlive, Since: l.since, Dialect: a.tongue.String()}
+	if l.misses >= a.missesMost() {
 		m.State, m.Since = hearsay.StateSuspect, l.silent
 	}
 	return m
@@ -189,7 +194,7 @@ func (a *Abroad) Count() (guests, silent int) {
 		if !l.shown {
 			continue
 		}
-		if guests++; l.misses >= missesMost {
+		if guests++; l.misses >= a.missesMost() {
 			silent++
 		}
 	}
@@ -199,11 +204,17 @@ func (a *Abroad) Count() (guests, silent int) {
 // Named gives the guest that is meant by its address, its NodeID, or the beginning of that.
 func (a *Abroad) Named(name string) (id hearsay.NodeID, is bool) {
 	for _, m := range a.Members() {
-		if begins := len(name) >= idDigitsMin && strings.HasPrefix(m.ID.String(), strings.ToLower(name)); m.Name == name || begins {
+		begins := len(name) >= idDigitsMin && strings.HasPrefix(m.ID.String(), strings.ToLower(name))
+		switch {
+		case m.Name == name:
 			return m.ID, true
+		case begins && is:
+			return id, false // of several
+		case begins:
+			id, is = m.ID, true
 		}
 	}
-	return id, false
+	return id, is
 }
 
 // idDigitsMin is how many digits of a NodeID name it: as in package node.
@@ -218,13 +229,12 @@ func (a *Abroad) Case(id hearsay.NodeID) (file hearsay.CaseFile, is bool) {
 		return file, false
 	}
 	l := a.listed[addr]
-	file.Member = l.member(id, addr)
+	file.Member = a.member(id, addr, l)
 	file.Verdict = file.Member.State.String()
 	file.Steps = a.steps(addr)
-	lists, of := a.listedBy(addr)
 	var own string
 	switch {
-	case l.misses >= missesMost:
+	case l.misses >= a.missesMost():
 		own = "It has not answered this node since " + l.silent.UTC().Format(time.RFC3339) + ". "
 		file.Nearest = "An answer to this node ends the suspicion; its removal is for those seeds to decide."
 		if l.opinion != "" {
@@ -237,8 +247,7 @@ func (a *Abroad) Case(id hearsay.NodeID) (file hearsay.CaseFile, is bool) {
 	default:
 		own = "It has not been heard by this node yet. "
 	}
-	file.Summary = fmt.Sprintf("%v is a guest: it speaks only an earlier program's protocol (%s). %s%d of the %d seeds, which are that program's, list it; their lists, which nobody has signed, say which nodes are in.",
-		addr, Lines.Dialect(), own, lists, of)
+	file.Summary = fmt.Sprintf("%v is a guest: it speaks only an earlier program's protocol (%s). %s%s", addr, a.program(), own, a.listWords(addr))
 	return file, true
 }
 
@@ -247,20 +256,23 @@ func (a *Abroad) AddLists(file *hearsay.CaseFile) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	addr := file.Member.Addr
-	lists, of := a.listedBy(addr)
-	file.Summary += fmt.Sprintf(" The seeds are an earlier program's (%s): %d of %d list it; their lists, which nobody has signed, say which nodes are in.", Lines.Dialect(), lists, of)
+	file.Summary += " " + a.listWords(addr)
 	file.Steps = append(file.Steps, a.steps(addr)...)
 	slices.SortStableFunc(file.Steps, func(x, y hearsay.Step) int { return x.At.Compare(y.At) })
 }
 
-// listedBy counts the seeds that list an address, of all. Its caller holds a.mu.
-func (a *Abroad) listedBy(addr netip.AddrPort) (lists, of int) {
+// listWords say how many of the seeds list an address, and what that means. Its caller holds a.mu.
+func (a *Abroad) listWords(addr netip.AddrPort) string {
+	lists, words := 0, "list it; their lists, which nobody has signed, say which nodes are in."
 	for _, s := range a.seeds {
 		if slices.Contains(s.list, addr) {
 			lists++
 		}
 	}
-	return lists, len(a.seeds)
+	if a.tongue == core.Text {
+		words = "listed it when this node registered; they say no more, and nobody has signed it: that nodes have met since, and their own probes, say which are in."
+	}
+	return fmt.Sprintf("The seeds are an earlier program's (%s): %d of %d %s", a.program(), lists, len(a.seeds), words)
 }
 
 // steps are what each seed's list says of an address. Its caller holds a.mu.

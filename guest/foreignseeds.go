@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
 // The limits on what an earlier program's seeds are asked. Their logs get a line for each list. Guesses.
@@ -24,18 +27,20 @@ const (
 	unregisteredFor = 5 * time.Second // after which it is a trouble that no quorum has registered this node
 )
 
-// foreignSeed is what a peer knows of one of an earlier program's seeds. All but the first two belong to Abroad's mu.
+// foreignSeed is what a peer knows of one of an earlier program's seeds. All but the first three belong to Abroad's mu.
 type foreignSeed struct {
-	addr netip.AddrPort
-	wake chan struct{} // there is reason to ask it now
+	addr   netip.AddrPort
+	wake   chan struct{} // there is reason to ask it now
+	saying sync.Mutex    // of text: held by whatever says something to it
 
 	registered bool             // this node: it has said so, and its list has it since
 	answered   bool             // when it was asked last
 	list       []netip.AddrPort // as it gave it last
 	listedAt   time.Time
-	bad        int    // entries that make no sense
-	failed     string // what was wrong when it was asked last; "": nothing
-	said       string // of these, what the log has told
+	bad        int      // entries that make no sense
+	failed     string   // what was wrong when it was asked last; "": nothing
+	conn       net.Conn // of text: the one over which it has registered this node; else nil
+	said       string   // of these, what the log has told
 }
 
 // refresh has the seeds asked for their lists soon.
@@ -51,6 +56,10 @@ func (a *Abroad) refresh() {
 // keep has a seed register this node, asks it for its list now and then, and has it register this node again when that
 // is not in the list any more.
 func (a *Abroad) keep(s *foreignSeed) {
+	if a.tongue == core.Text {
+		a.keepText(s)
+		return
+	}
 	wait := registerEach
 	for {
 		err := a.meet(s)
@@ -199,15 +208,20 @@ func (a *Abroad) registered() (n int) {
 	return n
 }
 
-// merge takes as listed whatever a seed lists that answers. If none does, all stays as it is.
+// merge takes as listed whatever a seed lists that answers. If none does, all stays as it is. Of text a list is as it
+// was when this node registered, with those that it has met since, and without those that it has reported.
 func (a *Abroad) merge() {
 	var union []netip.AddrPort
 	a.mu.Lock()
 	for _, s := range a.seeds {
-		if s.answered {
+		if s.answered || a.tongue == core.Text {
 			union = append(union, s.list[:min(len(s.list), dialect.PeersMost-len(union))]...)
 		}
 	}
+	for addr := range a.met {
+		union = append(union, addr)
+	}
+	union = slices.DeleteFunc(union, func(addr netip.AddrPort) bool { return a.gone[addr] })
 	a.mu.Unlock()
 	a.take(time.Now(), union)
 }
@@ -247,7 +261,7 @@ func (a *Abroad) Tell(to *hearsay.Authority, now time.Time) {
 		}
 		to.Seeds = append(to.Seeds, status)
 	}
-	to.Foreign, to.Quorum, to.Ready = Lines.Dialect(), a.quorum, answer >= a.quorum
+	to.Foreign, to.Quorum, to.Ready = a.program(), a.quorum, answer >= a.quorum
 	switch {
 	case to.Ready:
 	case n < a.quorum:

@@ -1,11 +1,11 @@
 // Package guest serves nodes that speak an earlier program's protocol on the node's own port, beside its frames: it
-// answers their lines of JSON and their text (Server), asks members that speak only those whether they live
-// (Probes), tells them what is said and takes what they say (Links), and says in the node's log what happens in the
-// sentences of the earlier programs' logs (Phrases, Duplicates). Which dialect a guest speaks is a value,
-// core.Dialect, which its identity tells; what differs stands in text.go and tongue.go. Abroad is a peer's part in a
-// network of an earlier program's seeds (foreignseeds.go: what it asks them; accusing.go: how it finds that one is
-// dead, and its words). AskLanguage finds out what is spoken at an address. Package dialect has the bytes. Nodes of
-// p4, which speak HTTP, are guests of another kind (P4): package web has what they ask.
+// answers their lines of JSON and their text (Server), asks members that speak only those whether they live (Probes),
+// tells them what is said and takes what they say (Links), and says in the node's log what happens in the sentences of
+// the earlier programs' logs (Phrases, Duplicates). Which dialect a guest speaks is a value, core.Dialect, which its
+// identity tells; what differs stands in text.go and tongue.go. Abroad is a peer's part in a network of an earlier
+// program's seeds (foreignseeds.go, textseeds.go: what it asks them; accusing.go: how it finds that one is dead, and
+// its words). AskLanguage finds out what is spoken at an address. Package dialect has the bytes. Nodes of p4, which
+// speak HTTP, are guests of another kind (P4): package web has what they ask.
 package guest
 
 import (
@@ -38,7 +38,8 @@ type Host struct {
 	// it any more.
 	Await func(at netip.AddrPort) (outcome <-chan *hearsay.Outcome, done func())
 
-	Tell   func(hearsay.Event) // tells the application of what is no event of the node
+	Ping   func(to netip.AddrPort, number uint64) // pings whatever node of ours is at an address, by datagram
+	Tell   func(hearsay.Event)                    // tells the application of what is no event of the node
 	Dial   func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	Sender func(netip.Addr) quota.Sender      // as which a source counts
 	Turn   func(quota.Sender) (end func())    // waits for the turn of a sender: a line is taken apart at a time

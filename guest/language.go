@@ -38,10 +38,7 @@ func (l Language) Dialect() string {
 // ForeignError says of a seed that it speaks another language than this node, where no quorum of the seeds is known to
 // do so.
 func (l Language) ForeignError() error {
-	if l == Lines {
-		return fmt.Errorf("it speaks %s; a node joins such seeds where a quorum of its list does, and seeds of hearsay where a quorum is", languageWords[l])
-	}
-	return fmt.Errorf("it speaks %s, which this version does not join; start seeds of hearsay, and have the list of seeds name those", languageWords[l])
+	return fmt.Errorf("it speaks %s; a peer joins such seeds where a quorum of its list does, and seeds of hearsay where a quorum is", languageWords[l])
 }
 
 // AskLanguage asks at the other end of a new connection what it speaks, and gives up after a time. Nothing that is said
