@@ -154,7 +154,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 		n.gossip.store = spread.New(cfg.Store, n.id, replicas, records, &n.stats, n.out, now)
 		n.gossip.catchUp.begin(now)
 	}
-	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, stats: &n.stats}
+	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, stats: &n.stats, rare: !cfg.Detect.PingsAll()}
 	return n
 }
 

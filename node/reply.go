@@ -55,6 +55,7 @@ type outgoing struct {
 	seeded  *Seeded
 	stats   *hearsay.Stats
 	replies replies
+	rare    bool // this node pings its links only: each ping tells by hashes what it holds
 }
 
 // complete gives the packets that go out, of those of a step.
@@ -126,8 +127,8 @@ func (o *outgoing) dress(now time.Time, p *core.Packet) {
 			return
 		}
 		if o.gossip.speaksWith(m.Target) {
-			m.Rumors = o.gossip.rumors.PingHash(now)
-			m.Store = o.gossip.storeHash(now)
+			m.Rumors = o.gossip.rumors.PingHash(now, o.rare)
+			m.Store = o.gossip.storeHash(now, o.rare)
 		}
 		o.roster.Confront(p, m.Target)
 		// others have not proven that they are there

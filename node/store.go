@@ -51,11 +51,11 @@ func (g *Gossip) pinged(now time.Time, from hearsay.NodeID, hash uint64) {
 }
 
 // storeHash is what a ping tells of the store.
-func (g *Gossip) storeHash(now time.Time) uint64 {
+func (g *Gossip) storeHash(now time.Time, rare bool) uint64 {
 	if g.store == nil {
 		return 0
 	}
-	return g.store.PingHash(now)
+	return g.store.PingHash(now, rare)
 }
 
 func (g *Gossip) tickStore(now time.Time) {

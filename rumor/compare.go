@@ -72,9 +72,9 @@ func (c *compare) isFull() bool {
 // isQuiet reports whether nothing new has come for a while.
 func (c *compare) isQuiet(now time.Time) bool { return !now.Before(c.news.Add(c.cfg.CompareQuiet)) }
 
-// PingHash is the hash for the ping that goes out now; zero: none.
-func (c *compare) PingHash(now time.Time) uint64 {
-	if c.pings++; c.pings < pingsEach && now.Sub(c.news) > pingsFor {
+// PingHash is the hash for the ping that goes out now; zero: none. Where pings are rare each has one.
+func (c *compare) PingHash(now time.Time, rare bool) uint64 {
+	if c.pings++; !rare && c.pings < pingsEach && now.Sub(c.news) > pingsFor {
 		return 0
 	}
 	c.pings = 0

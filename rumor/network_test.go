@@ -281,7 +281,7 @@ func (w *network) pingAt(end time.Time) time.Time {
 		if len(n.linked) == 0 || len(w.nodes[to].linked) == 0 {
 			continue // it has not joined
 		}
-		if hash := n.PingHash(w.now); to == i || hash == 0 || n.down || w.nodes[to].down || w.random.Float64() < w.loss || w.cut != nil && w.cut(i, to) {
+		if hash := n.PingHash(w.now, false); to == i || hash == 0 || n.down || w.nodes[to].down || w.random.Float64() < w.loss || w.cut != nil && w.cut(i, to) {
 			continue
 		}
 		w.step(w.nodes[to], func() { w.nodes[to].Pinged(w.now, &core.Packet{From: n.id, Addr: nodeAddr(i)}, n.Hash()) })

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"hearsay/detect"
 )
 
 // mp1Scenarios are the three of the earlier program.
@@ -19,8 +17,6 @@ var mp1Scenarios = []struct {
 	name         string
 	single, drop bool
 }{{"single", true, false}, {"multiple", false, false}, {"drop", true, true}}
-
-var allDetectors = []detect.Kind{detect.KindSwim, detect.KindHeartbeat, detect.KindNeighbor}
 
 // mp1Record is a record of the log.
 var mp1Record = regexp.MustCompile(`^ (?:(\d+\.\d+\.\d+\.\d+:\d+) )?\[(\d+)\] (.*)$`)
@@ -122,7 +118,7 @@ func TestMP1(t *testing.T) {
 	if testing.Short() {
 		seeds = 3
 	}
-	for _, kind := range allDetectors {
+	for _, kind := range Detectors {
 		for _, s := range mp1Scenarios {
 			t.Run(fmt.Sprintf("%v/%s", kind, s.name), func(t *testing.T) {
 				t.Parallel()
@@ -153,7 +149,7 @@ func TestMP1Sizes(t *testing.T) {
 	if os.Getenv("HEARSAY_LARGE") != "" {
 		sizes = append(sizes, 257, 500, 1000)
 	}
-	for _, kind := range allDetectors {
+	for _, kind := range Detectors {
 		for _, s := range mp1Scenarios {
 			for _, nodes := range sizes {
 				if testing.Short() && nodes >= 100 {
@@ -179,7 +175,7 @@ func TestMP1Sizes(t *testing.T) {
 // The introducer fails in some runs, and the failure of it is seen as any other's.
 func TestMP1IntroducerFails(t *testing.T) {
 	t.Parallel()
-	for _, kind := range allDetectors {
+	for _, kind := range Detectors {
 		fails := 0
 		for seed := uint64(1); fails < 2 && seed < 60; seed++ {
 			run := &MP1{Nodes: 10, Single: true, Detector: kind, Seed: seed}
@@ -216,7 +212,7 @@ func TestMP1Repeats(t *testing.T) {
 // However many packets are dropped, a run goes on to its end and its log is one.
 func TestMP1DropsAll(t *testing.T) {
 	t.Parallel()
-	for _, kind := range allDetectors {
+	for _, kind := range Detectors {
 		g, r := runMP1(t, &MP1{Nodes: 10, Single: true, Drop: true, DropProb: 1, Detector: kind, Seed: 1})
 		for _, by := range g.order {
 			if by != g.failed[0] && g.removed[[2]string{by, g.failed[0]}] == 0 {

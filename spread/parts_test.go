@@ -116,7 +116,7 @@ func TestSenderDiesHalfWay(t *testing.T) {
 		return 1, 0
 	}
 	before := w.bytes
-	w.nodes[2].Pinged(w.now, nodeID(0), w.nodes[0].PingHash(w.now))
+	w.nodes[2].Pinged(w.now, nodeID(0), w.nodes[0].PingHash(w.now, false))
 	w.carryOut(w.nodes[2])
 	took := w.must(5*time.Second, "it has it from the other", w.all("large", largest(1)))
 	if most := hearsay.MaxValue * 5 / 4; giver < 0 || w.bytes-before > most {

@@ -429,13 +429,13 @@ func (s *Store) name(from hearsay.NodeID) {
 	}
 }
 
-// PingHash is the hash for the ping that goes out now; zero: none.
-func (s *Store) PingHash(now time.Time) uint64 {
+// PingHash is the hash for the ping that goes out now; zero: none. Where pings are rare each has one.
+func (s *Store) PingHash(now time.Time, rare bool) uint64 {
 	hash := s.replica.Hash().Low
 	if hash == 0 {
 		return 0
 	}
-	if s.pings++; s.pings < PingsEach && now.Sub(s.news) > pingsFor {
+	if s.pings++; !rare && s.pings < PingsEach && now.Sub(s.news) > pingsFor {
 		return 0
 	}
 	s.pings = 0

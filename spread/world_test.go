@@ -186,7 +186,7 @@ func (w *world) ping(m *node) {
 	if w.mute || other == m || other.down || w.cut != nil && w.cut(m.index, other.index) {
 		return
 	}
-	other.Pinged(w.now, nodeID(m.index), m.PingHash(w.now))
+	other.Pinged(w.now, nodeID(m.index), m.PingHash(w.now, false))
 	w.carryOut(other)
 }
 

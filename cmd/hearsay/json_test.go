@@ -61,6 +61,7 @@ var jsonOf = []struct{ node, line string }{
 	{"", "sim attack sybil --nodes 8 --runs 1"},
 	{"", "sim epidemic --n 50 --style push --stop coin --k 1 --runs 1"},
 	{"", "sim mp1 CONF"},
+	{"", "sim detectors --nodes 4 --loss 0 --kills 1"},
 	{"peer", "leave"},
 }
 

@@ -22,7 +22,7 @@ func newSim() *cobra.Command {
 		Args:  cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE:  group,
 	}
-	cmd.AddCommand(newSimRun(), newSimCampaign(), newSimDiff(), newSimEpidemic(), newSimAttack(), newSimMP1())
+	cmd.AddCommand(newSimRun(), newSimCampaign(), newSimDiff(), newSimEpidemic(), newSimAttack(), newSimDetectors(), newSimMP1())
 	return cmd
 }
 
