@@ -10,10 +10,10 @@ import (
 // fewer connections where it may have few: one that has none left takes no connection at
 // all, be it a seat's or a check of its health, and cannot open a file of its disk.
 const (
-	// filesKept are for all that is not a connection of others: what this node asks
+	// filesKept are for all that is not a connection of others: what this node asks and tells
 	// guests, and listeners, the data directory and the runtime. The last is
 	// a guess: a seed has some 20 open.
-	filesKept = guest.ProbesMax + 64
+	filesKept = guest.ProbesMax + guest.LinksOpen + 64
 
 	// filesWanted allow all streams, and as many connections of HTTP.
 	filesWanted = filesKept + 2*streamsMax

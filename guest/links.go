@@ -17,6 +17,9 @@ import (
 	"hearsay/internal/core"
 )
 
+// LinksOpen is how many connections to guests there are at most at a time, for what they are told. A guess.
+const LinksOpen = 64
+
 // The limits on links to guests. All are guesses.
 const (
 	linksMost    = 256                     // guests that are linked, or have asked to be
@@ -53,7 +56,8 @@ type Links struct {
 	order []string            // of these, the oldest first
 	from  netip.AddrPort      // the guest whose message is being taken
 
-	waits atomic.Int32 // messages that wait for what may be on its way
+	waits atomic.Int32  // messages that wait for what may be on its way
+	open  chan struct{} // has one for each connection to a guest
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -92,7 +96,7 @@ type guestLink struct {
 
 // NewLinks gives those of a peer at an address.
 func NewLinks(h *Host, self netip.AddrPort) *Links {
-	l := &Links{host: h, self: self, texts: make(map[string]struct{}), all: make(map[netip.AddrPort]*guestLink)}
+	l := &Links{host: h, self: self, texts: make(map[string]struct{}), all: make(map[netip.AddrPort]*guestLink), open: make(chan struct{}, LinksOpen)}
 	l.speaks = func(addr netip.AddrPort) core.Dialect {
 		m, in := h.Node.Addresses().MemberAt(addr)
 		if !in {

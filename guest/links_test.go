@@ -1,12 +1,18 @@
 package guest
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 	"hearsay/dialect"
 	"hearsay/internal/core"
 )
@@ -98,5 +104,70 @@ func TestLinksAreBounded(t *testing.T) {
 	}
 	if len(l.texts) != ownTexts || len(l.order) != ownTexts || l.isOurText(addrOf(0).String()) || !l.isOurText(addrOf(2*ownTexts-1).String()) {
 		t.Errorf("%d texts are known", len(l.texts))
+	}
+}
+
+// What guests cannot be told as it is has one stand-in, whichever node tells it and whenever: else it would be two
+// rumors to a guest with two links. Rumors of two lives, or of two nodes at one IP address, have two.
+func TestStandInsAreOne(t *testing.T) {
+	stands := func(at time.Time, life byte, number uint64) (lines, text string) {
+		l := NewLinks(&Host{}, addrOf(1))
+		defer l.Close()
+		l.where = func(hearsay.NodeID) netip.AddrPort { return addrOf(7) }
+		rumor := &hearsay.Rumor{ID: clock.Dot{Origin: clock.Origin{life}, Counter: number}, Data: make([]byte, textMost+1)}
+		told := l.tell(&hearsay.Event{At: at, Kind: hearsay.EventRumor, Rumor: rumor})
+		if !l.isOurText(told.gossip.Text) || !l.isOurText(told.line) {
+			t.Errorf("%q and %q are not known when they come back", told.gossip.Text, told.line)
+		}
+		return told.gossip.Text, told.line
+	}
+	lines, text := stands(time.Unix(1, 0), 1, 1)
+	if l, x := stands(time.Unix(2, 5), 1, 1); l != lines || x != text {
+		t.Errorf("%q and %q, and later %q and %q", lines, text, l, x)
+	}
+	if !dialect.IsText(lines) || !dialect.IsLine(text) {
+		t.Errorf("guests do not take %q and %q", lines, text)
+	}
+	for _, other := range []struct {
+		life   byte
+		number uint64
+	}{{2, 1}, {1, 2}} {
+		if l, x := stands(time.Unix(1, 0), other.life, other.number); l == lines || x == text {
+			t.Errorf("life %d, number %d: %q and %q, too", other.life, other.number, l, x)
+		}
+	}
+}
+
+// However many guests are told something, and however many of these hang, few connections are open at a time.
+func TestFewConnectionsToGuests(t *testing.T) {
+	var open, most atomic.Int32
+	hang := make(chan struct{})
+	host := newHost(hearsay.RolePeer, localhost)
+	host.Dial = func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+		if n := open.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer open.Add(-1)
+		select {
+		case <-hang:
+		case <-ctx.Done():
+		}
+		return nil, errors.New("it hangs")
+	}
+	l := NewLinks(host, addrOf(1))
+	l.speaks = func(netip.AddrPort) core.Dialect { return core.Lines }
+	l.mu.Lock()
+	for i := range 2 * LinksOpen {
+		one := l.at(addrOf(2+i), time.Unix(1, 0))
+		l.enqueue(addrOf(2+i), one, []byte("tea\n"))
+	}
+	l.mu.Unlock()
+	for open.Load() < LinksOpen {
+		runtime.Gosched()
+	}
+	close(hang)
+	l.Close()
+	if most.Load() > LinksOpen {
+		t.Errorf("%d were open at a time, want at most %d", most.Load(), LinksOpen)
 	}
 }

@@ -51,7 +51,7 @@ func (l *Links) tell(e *hearsay.Event) *told {
 		}
 	} else {
 		if len(r.Text) > textMost || !utf8.ValidString(r.Text) {
-			r.Text = dialect.Text(e.At.Add(-e.Rumor.Age), r.Origin.Addr(), r.Number)
+			r.Text = dialect.Text(time.Unix(int64(lifeOf(e)%standInTimes), 0), r.Origin.Addr(), r.Number)
 		}
 		l.remember(r.Text)
 	}
@@ -59,6 +59,17 @@ func (l *Links) tell(e *hearsay.Event) *told {
 		l.remember(t.line)
 	}
 	return t
+}
+
+// standInTimes is how many times may stand in a message that stands for another: seconds since 1970, long ago.
+const standInTimes = 1_000_000_000
+
+// lifeOf gives a number for the life of a rumor's origin, of which a time is made where a text of an earlier program
+// must have one. It is the same at each node that tells the rumor, as a true time is not: a guest that hears it of two
+// would take it for two rumors.
+func lifeOf(e *hearsay.Event) uint64 {
+	sum := sha256.Sum256(e.Rumor.ID.Origin[:])
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // textOf gives a rumor as guests of text are told it. They pass on nothing but lines of their own form, and know a
@@ -82,12 +93,13 @@ func (l *Links) textOf(e *hearsay.Event, origin netip.AddrPort) string {
 		number, _ := strconv.ParseUint(text[strings.LastIndexByte(text, ':')+1:], 10, 64)
 		return dialect.Line(text[:strings.IndexByte(text, ':')], origin, number)
 	}
-	life, number := sha256.Sum256(e.Rumor.ID.Origin[:]), e.Rumor.ID.Counter
+	life, number := lifeOf(e), e.Rumor.ID.Counter
 	if !guest.IsZero() { // any of several nodes may have passed it on
-		life, number = sha256.Sum256(append(guest[:], text...)), 1
+		sum := sha256.Sum256(append(guest[:], text...))
+		life, number = binary.BigEndian.Uint64(sum[:]), 1
 	}
 	const digits = 1_000_000_000_000
-	return dialect.Line(fmt.Sprintf("0.%012d", binary.BigEndian.Uint64(life[:])%digits), origin, number)
+	return dialect.Line(fmt.Sprintf("0.%012d", life%digits), origin, number)
 }
 
 // heardText is what a message of text says of its sender: its connection comes from the sender's IP address, and a
@@ -119,7 +131,10 @@ func (l *Links) askLink(addr netip.AddrPort, speaks core.Dialect, known dialect.
 		return 0, l.exchange(addr, speaks, dialect.AppendHello(nil, &dialect.Hello{Peer: l.self, Degree: degree}, time.Now()))
 	}
 	for _, spelling := range []dialect.Spelling{known, dialect.SaysConnect + dialect.SaysConnection - known} {
-		ctx, cancel := context.WithTimeout(l.ctx, tellTimeout)
+		ctx, cancel, opened := l.connection()
+		if opened != nil {
+			return known, opened
+		}
 		err = l.host.askText(ctx, addr, func(netip.Addr) []byte { return dialect.AppendLink(nil, spelling, l.self) },
 			func(answer, _ []byte) bool { return dialect.IsLinked(answer, spelling) })
 		cancel()
@@ -132,11 +147,26 @@ func (l *Links) askLink(addr netip.AddrPort, speaks core.Dialect, known dialect.
 
 // exchange sends a guest a message, and says whether that has come through: one that speaks lines answers.
 func (l *Links) exchange(to netip.AddrPort, speaks core.Dialect, message []byte) error {
-	ctx, cancel := context.WithTimeout(l.ctx, tellTimeout)
+	ctx, cancel, err := l.connection()
+	if err != nil {
+		return err
+	}
 	defer cancel()
 	if speaks == core.Text {
 		return l.host.askText(ctx, to, func(netip.Addr) []byte { return message }, nil)
 	}
-	_, err := l.host.ask(ctx, to, message)
+	_, err = l.host.ask(ctx, to, message)
 	return err
+}
+
+// connection waits until there may be one more connection to a guest, and gives the time that it may take. Its caller
+// calls end after it.
+func (l *Links) connection() (ctx context.Context, end func(), err error) {
+	select {
+	case l.open <- struct{}{}:
+	case <-l.ctx.Done():
+		return nil, nil, l.ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, tellTimeout)
+	return ctx, func() { cancel(); <-l.open }, nil
 }
