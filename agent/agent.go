@@ -19,6 +19,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/casefile"
+	"hearsay/guest"
 	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/store"
@@ -222,6 +223,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 	a.hub, a.changes = newHub(a.started), newChanges()
 	node.Gossip().WatchKeys()
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr), self: identity.Public().NodeID()}
+	if a.cfg.TextLog != nil && a.journal.phrases != nil {
+		a.journal.lines, a.journal.text = a.cfg.TextLog, guest.NewTextLog(a.cfg.TextStyle, network, a.journal.phrases, peersOf(a))
+	}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
 	for i := range a.cfg.Seeds {

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/guest"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -102,8 +104,22 @@ type Config struct {
 	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
 	Logger *slog.Logger
 
+	// TextLog gets the lines that one of two earlier programs wrote to its log, as TextStyle says, in a network with
+	// seeds. It must not block. Default: nobody does.
+	TextLog   io.Writer
+	TextStyle TextStyle
+
 	sockets *sockets // already bound; nil: as Bind says
 }
+
+// TextStyle is which of two earlier programs' logs Config.TextLog is like.
+type TextStyle = guest.TextStyle
+
+// The styles.
+const (
+	StyleP0 = guest.StyleP0
+	StyleP2 = guest.StyleP2
+)
 
 // sockets are a port of this machine, UDP and TCP.
 type sockets struct {

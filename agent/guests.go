@@ -80,3 +80,15 @@ func (a *Agent) notReached(addr netip.AddrPort, why string) {
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.NotReached(now, addr, why)) })
 	}
 }
+
+// peersOf gives what tells where all peers are that are in; it is for any goroutine but the loop's.
+func peersOf(a *Agent) func() []netip.AddrPort {
+	return func() (addrs []netip.AddrPort) {
+		a.ask(func(time.Time) {
+			for _, one := range a.loop.node.Addresses().Peers() {
+				addrs = append(addrs, one.Addr)
+			}
+		})
+		return addrs
+	}
+}

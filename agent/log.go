@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 
@@ -17,6 +18,8 @@ type journal struct {
 	hub     *hub
 	logger  *slog.Logger
 	phrases *guest.Phrases // nil: of an open network
+	text    *guest.TextLog // nil: nobody wants it
+	lines   io.Writer      // of text
 	self    hearsay.NodeID
 	writing sync.WaitGroup
 
@@ -72,6 +75,11 @@ func (j *journal) write() {
 			return
 		case n == nil:
 			logEvent(j.logger, j.phrases, j.self, &e)
+			if j.text != nil {
+				for _, line := range j.text.Lines(&e) {
+					io.WriteString(j.lines, line+"\n")
+				}
+			}
 		default:
 			if text := n(j.phrases); text != "" {
 				j.logger.Info(text)

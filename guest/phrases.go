@@ -131,11 +131,7 @@ func (p *Phrases) ofSeed(e *hearsay.Event) string {
 			return fmt.Sprintf(dialect.PhraseProposal, at)
 		case e.Epoch > 0:
 			remember(p.cases, e.Case, voting{at: at}, phrasesHeld)
-			by := p.addr // of a report of an operator, or that does not name its reporter
-			if !e.By.IsZero() && e.By != p.own {
-				by = p.where(e.By)
-			}
-			return fmt.Sprintf(dialect.PhraseReport, at, by)
+			return fmt.Sprintf(dialect.PhraseReport, at, p.reporter(e))
 		}
 	case hearsay.EventBallot:
 		c, known := p.cases[e.Case]
@@ -157,6 +153,14 @@ func (p *Phrases) ofSeed(e *hearsay.Event) string {
 		}
 	}
 	return ""
+}
+
+// reporter is where the node is that has reported a death, or this one: an operator's report and a guest's name none.
+func (p *Phrases) reporter(e *hearsay.Event) netip.AddrPort {
+	if !e.By.IsZero() && e.By != p.own {
+		return p.where(e.By)
+	}
+	return p.addr
 }
 
 func matter(admission bool) dialect.Matter {

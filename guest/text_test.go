@@ -190,8 +190,6 @@ func TestTextProbeOfOurs(t *testing.T) {
 // What guests of text are told of a rumor.
 func TestTextOfRumor(t *testing.T) {
 	host := newHost(hearsay.RolePeer, localhost)
-	l := NewLinks(host, memberAddr)
-	defer l.Close()
 	at := netip.MustParseAddrPort("10.0.0.1:6001")
 	lines, text := core.GuestID(host.Network, at, core.Lines), core.GuestID(host.Network, at, core.Text)
 	for _, c := range []struct {
@@ -212,19 +210,19 @@ func TestTextOfRumor(t *testing.T) {
 	} {
 		e := &hearsay.Event{Rumor: &hearsay.Rumor{Data: []byte(c.text), Guest: c.guest}}
 		e.Rumor.ID.Counter = 3
-		got := l.textOf(e, at)
+		got := textOf(host.Network, e, at)
 		stamp, rest, _ := strings.Cut(got, ":")
 		if wild, want, _ := strings.Cut(c.want, ":"); got != c.want && (wild != "0.*" || rest != want || len(stamp) != len("0.123456789012")) || !dialect.IsLine(got) {
 			t.Errorf("%q of %s is %q, want %q", c.text, c.guest, got, c.want)
 		}
 		e.Rumor.ID.Origin[0]++
-		if again := l.textOf(e, at); (again == got) != (!c.guest.IsZero() || !strings.HasPrefix(got, "0.")) {
+		if again := textOf(host.Network, e, at); (again == got) != (!c.guest.IsZero() || !strings.HasPrefix(got, "0.")) {
 			t.Errorf("%q of another life is %q, and was %q", c.text, again, got)
 		}
 	}
 	for _, odd := range []string{"[2001:db8::1]:6001", ""} {
 		origin, _ := netip.ParseAddrPort(odd)
-		if got := l.textOf(&hearsay.Event{Rumor: &hearsay.Rumor{Data: []byte("tea")}}, origin); !strings.Contains(got, ":0.0.0.0:") {
+		if got := textOf(host.Network, &hearsay.Event{Rumor: &hearsay.Rumor{Data: []byte("tea")}}, origin); !strings.Contains(got, ":0.0.0.0:") {
 			t.Errorf("of %q: %q", odd, got)
 		}
 	}

@@ -42,7 +42,7 @@ func (t *told) as(speaks core.Dialect) []byte {
 // tell makes of a rumor what guests are told.
 func (l *Links) tell(e *hearsay.Event) *told {
 	r := &dialect.Gossip{Text: string(e.Rumor.Data), Origin: l.where(e.Subject), Number: int64(e.Rumor.ID.Counter), Sender: l.self}
-	t := &told{gossip: r, line: l.textOf(e, r.Origin)}
+	t := &told{gossip: r, line: textOf(l.host.Network, e, r.Origin)}
 	if !e.Rumor.Guest.IsZero() {
 		t.origin = r.Origin
 		number := strings.TrimPrefix(r.Text[strings.LastIndexByte(r.Text, ':')+1:], "GOSSIP")
@@ -77,9 +77,9 @@ func lifeOf(e *hearsay.Event) uint64 {
 // when it was said. What guests of text have said stays as it is. A text that has a time and a number, as chatter of
 // ours and of peers that speak lines of JSON has, is a line with these. For any other stands a line with its number,
 // and a time near zero, as it is none: a fraction that tells lives of the origin apart.
-func (l *Links) textOf(e *hearsay.Event, origin netip.AddrPort) string {
+func textOf(network hearsay.NetworkID, e *hearsay.Event, origin netip.AddrPort) string {
 	text, guest := string(e.Rumor.Data), e.Rumor.Guest
-	ofText := guest == hearsay.AnyGuest || !guest.IsZero() && core.GuestDialect(l.host.Network, origin, guest) != core.Lines
+	ofText := guest == hearsay.AnyGuest || !guest.IsZero() && core.GuestDialect(network, origin, guest) != core.Lines
 	if ofText && dialect.IsLine(text) {
 		return text
 	}

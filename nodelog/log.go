@@ -24,11 +24,13 @@ type Places struct {
 	People io.Writer // for people, as standard error is; nil for none
 	Lines  io.Writer // in the form of the programs of old, as their standard output was; nil for none
 	File   string    // what --output says: a file to which the same is appended; "" for none
+	Raw    bool      // the file has the lines that are written to Log.Raw, and no others
 }
 
 // Log is the log of a node.
 type Log struct {
 	*slog.Logger
+	Raw    io.Writer // of whole lines; nil where nobody wants them
 	lines  *lineLog
 	file   *outputFile // nil without --output
 	queues []*lineQueue
@@ -50,7 +52,11 @@ func Open(places Places, role hearsay.Role, addr string) (*Log, error) {
 		if l.file, err = openOutput(places.File); err != nil {
 			return nil, err
 		}
-		l.lines.out = append(l.lines.out, l.queue(l.file, places.File))
+		if queue := l.queue(l.file, places.File); places.Raw {
+			l.Raw = queue
+		} else {
+			l.lines.out = append(l.lines.out, queue)
+		}
 	}
 	if len(l.lines.out) > 0 {
 		handlers = append(handlers, &lineHandler{l.lines, slog.NewTextHandler(&l.lines.text, nil)})

@@ -45,6 +45,7 @@ type nodeOptions struct {
 	port     int
 	config   string // the seeds' list
 	output   string
+	logStyle logStyle
 	http     string
 	settings string
 	json     bool
@@ -136,6 +137,7 @@ func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.ip, "ip", "", "address to listen on, UDP and TCP (default all IPv4 addresses)")
 	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
 	flags.StringVar(&o.output, "output", "", "append the log to this file too")
+	flags.TextVar(&o.logStyle, "log-style", styleP1, "`p0|p1|p2`: have that file be like the log of that earlier program, and have its name if --output gives none")
 	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
 	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
 	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
@@ -163,6 +165,9 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	if err := o.checkPeer(cmd, &config); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
+	if err := o.askPort(cmd, &config); err != nil {
+		return config, err
+	}
 	if config.Bind, err = o.bind(cmd, config.Bind); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
@@ -171,6 +176,9 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	}
 	if err := o.follow(cmd, &config); err != nil {
 		return config, err
+	}
+	if err := o.style(cmd, &config); err != nil {
+		return config, wrongUsage(cmd, err)
 	}
 	if urls := urlsOf(&config); len(urls) > 0 && o.http == "" {
 		return config, wrongUsage(cmd, fmt.Errorf("--join %s: want --http, too, as in --http 9001: nodes of that program reach this one over HTTP", urls[0]))
@@ -317,7 +325,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	if !atTerminal {
 		defer onHangUp(log.Reopen)()
 	}
-	config.Logger = log.Logger
+	config.Logger, config.TextLog, config.TextStyle = log.Logger, log.Raw, o.logStyle.text()
 
 	listener, err := listenHTTP(o.http)
 	if err != nil {
@@ -420,9 +428,9 @@ func onHangUp(do func()) (undo func()) {
 // was their log in the programs of old.
 func (o *nodeOptions) places(cmd *cobra.Command) nodelog.Places {
 	if o.config != "" && !o.json {
-		return nodelog.Places{Lines: cmd.OutOrStdout(), File: o.output}
+		return nodelog.Places{Lines: cmd.OutOrStdout(), File: o.output, Raw: o.logStyle != styleP1}
 	}
-	return nodelog.Places{People: cmd.ErrOrStderr(), File: o.output}
+	return nodelog.Places{People: cmd.ErrOrStderr(), File: o.output, Raw: o.logStyle != styleP1}
 }
 
 // greet is the first that the log of a node of a network with seeds says.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,4 +219,106 @@ func (m *mixed) memberAt(n process.Node, addr string) (found listed) {
 		}
 	}
 	return found
+}
+
+// untilHeard waits until guests of both dialects and peers of ours have heard what all of them have said, once.
+func (m *mixed) untilHeard(ours map[string]string) {
+	m.t.Helper()
+	process.Until(m.t, "all have heard all", soon, func() string {
+		lines, texts := make(map[lineOf]int), []string{}
+		for text, origin := range ours {
+			texts = append(texts, text)
+			lines[lineOf{origin, ""}]++
+		}
+		for _, g := range m.guests {
+			own := m.said([]*standin.Process{g})
+			if len(own) < messages {
+				return fmt.Sprintf("%s has said %d messages", g.Addr, len(own))
+			}
+			for _, text := range own {
+				lines[lineOf{g.Addr, "GOSSIP" + text[strings.LastIndexByte(text, ':')+1:]}]++
+			}
+		}
+		if problem := m.lacksText(lines); problem != "" {
+			return problem
+		}
+		if problem := m.lacksHere(texts...); problem != "" {
+			return problem
+		}
+		for _, g := range m.guests {
+			has := make(map[string]int)
+			for _, r := range g.State(m.t).Rumors {
+				has[r.Text]++
+			}
+			for _, text := range slices.Concat(texts, m.said(m.text), m.said(m.guests)) {
+				if has[text] < 1 {
+					return fmt.Sprintf("%s lacks %q", g.Addr, text)
+				}
+			}
+		}
+		return ""
+	})
+}
+
+// Peers of the three earlier programs with lines and text hear each other through ours; each is listed only to those
+// that can speak with it, and told by its dialect.
+func TestAllDialectsTogether(t *testing.T) {
+	t.Parallel()
+	m := newMixed(t, 3)
+	m.add(2)
+	m.addText(1, "p0-peer")
+	m.addText(1, "p2-peer")
+	m.say(m.peers[2], "tea at five")
+	m.untilHeard(map[string]string{"tea at five": m.peers[2].Addr})
+	for _, g := range m.guests {
+		for _, other := range m.text {
+			if slices.Contains(g.State(t).Known, other.Addr) || slices.Contains(other.State(t).Known, g.Addr) {
+				t.Errorf("one of %s and %s was given the other, which speaks another dialect", g.Addr, other.Addr)
+			}
+		}
+	}
+	known := 0
+	for _, n := range m.peers {
+		for addr, want := range map[string]string{m.guests[0].Addr: "p1", m.text[1].Addr: "p2"} {
+			if got := m.memberAt(n, addr).Dialect; got != want {
+				t.Errorf("%s lists %s as %q, want %q", n.Name, addr, got, want)
+			}
+		}
+		switch got := m.memberAt(n, m.text[0].Addr).Dialect; got {
+		case "p0":
+			known++
+		case "p2":
+		default:
+			t.Errorf("%s lists %s as %q", n.Name, m.text[0].Addr, got)
+		}
+	}
+	if known == 0 {
+		t.Error("nobody knows p0 by its spelling")
+	}
+}
+
+// A peer that speaks text and is stopped is removed, and in again by itself once it goes on.
+func TestTextPeerComesBack(t *testing.T) {
+	t.Parallel()
+	m := newMixed(t, 2)
+	stopped := m.addText(1, "p2-peer")[0]
+	m.addText(1, "p0-peer")
+	m.until(stopped.Addr, "alive")
+	if err := stopped.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	m.until(stopped.Addr, "dead")
+	if err := stopped.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	m.until(stopped.Addr, "alive")
+	m.say(m.peers[0], "tea at five")
+	process.Until(t, "it is told again", soon, func() string {
+		for _, r := range stopped.State(t).Rumors {
+			if strings.Contains(r.Text, m.peers[0].Addr) {
+				return ""
+			}
+		}
+		return "it has not heard"
+	})
 }
