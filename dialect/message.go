@@ -134,6 +134,7 @@ type Outcome struct {
 	Success  bool
 	Already  bool // of a success: it was so before, and nobody voted
 	Unknown  bool // of a success about a death: no peer is known ever to have been in there
+	Pending  bool // of a failure: it is being decided still
 	YesVotes int
 	Quorum   int
 	Reason   string // why not, in words, if there is more to say than votes

@@ -261,7 +261,7 @@ func (p *Phrases) external(v *hearsay.Evidence) (others int) {
 func (p *Phrases) said(e *hearsay.Event) string {
 	const most = 64 // bytes
 	if len(e.Rumor.Data) <= most && utf8.Valid(e.Rumor.Data) {
-		if text := string(e.Rumor.Data); dialect.IsText(text) {
+		if text := string(e.Rumor.Data); dialect.IsText(text) || dialect.IsLine(text) {
 			return text
 		}
 	}

@@ -172,7 +172,7 @@ func (s *seed) decide(ctx context.Context, from asker, outcome *dialect.Outcome,
 		outcome.Success = s.holdsDead(ctx, from, outcome.Peer)
 	}
 	if !outcome.Success {
-		outcome.Reason = a.Text
+		outcome.Reason, outcome.Pending = a.Text, a.Code == hearsay.OutcomePending
 	}
 	return outcome
 }

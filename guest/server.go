@@ -63,6 +63,7 @@ type lineTimes struct {
 	write   time.Duration // of the reply
 	linger  time.Duration // until the other end closes, too: else what it still sends may destroy the reply under way
 	idle    time.Duration // of a connection of text, between two messages
+	admit   time.Duration // as answer, of a registration by text: the earlier programs wait, and never ask again
 }
 
 var defaultLineTimes = lineTimes{
@@ -70,6 +71,7 @@ var defaultLineTimes = lineTimes{
 	answer:  1450 * time.Millisecond,
 	write:   2 * time.Second,
 	linger:  500 * time.Millisecond,
+	admit:   5 * time.Second,
 	idle:    10 * time.Minute, // a guess: what they say comes every 13 s at least; one whose place is needed goes earlier
 }
 

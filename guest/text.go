@@ -23,6 +23,8 @@ const (
 	textBuffer = 1 << 10 // bytes of a connection that are not taken apart: as the earlier programs have it
 	// after which a message is whole at which a buffer was full: what has come besides is here at once. A guess
 	textMore = 50 * time.Millisecond
+	// between two looks at what is being decided. A guess
+	textDecided = 100 * time.Millisecond
 )
 
 var errTextEnds = errors.New("the connection ends")
@@ -108,7 +110,11 @@ func (l *Server) parseText(said []byte, more bool, sender quota.Sender) (all []d
 
 // answerText answers a message, if it is one that is answered. An error is the refusal.
 func (l *Server) answerText(ctx context.Context, conn net.Conn, request dialect.Request, sender quota.Sender, from asker) error {
-	ctx, cancel := context.WithTimeout(ctx, l.times.answer)
+	within := l.times.answer
+	if _, registers := request.(*dialect.Register); registers {
+		within = l.times.admit
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	refused := l.refuse(request, sender) != ""
 	if refused {
@@ -126,14 +132,16 @@ func (l *Server) answerText(ctx context.Context, conn net.Conn, request dialect.
 			answer = dialect.AppendAlive(nil, r, localIP(conn))
 		}
 	case *dialect.Hello:
-		if ack, is := l.answerUnless(refused, ctx, r, from).(*dialect.HelloAck); is && ack.Accepted {
+		if refused {
+			break
+		}
+		if ack, is := l.answer(ctx, r, from).(*dialect.HelloAck); is && ack.Accepted {
 			answer = dialect.AppendLinked(nil, r.Spelling)
 		}
 	case *dialect.Register:
 		r.Peer = netip.AddrPortFrom(from.Addr(), r.Peer.Port())
-		outcome, is := l.answerUnless(refused, ctx, r, from).(*dialect.Outcome)
 		list := &dialect.PeerList{}
-		if is && outcome.Success && l.refuse(list, sender) == "" {
+		if !refused && l.admits(ctx, r, from) && l.refuse(list, sender) == "" {
 			if peers, is := l.answer(ctx, list, from).(*dialect.Peers); is {
 				answer = dialect.AppendList(nil, peers.Peers, r.Peer)
 			}
@@ -148,12 +156,19 @@ func (l *Server) answerText(ctx context.Context, conn net.Conn, request dialect.
 	return err
 }
 
-// answerUnless answers a request that is not refused already.
-func (l *Server) answerUnless(refused bool, ctx context.Context, r dialect.Request, from asker) dialect.Reply {
-	if refused {
-		return nil
+// admits reports whether a peer is let in, however long that is being decided: another seed may have been asked, too.
+func (l *Server) admits(ctx context.Context, r *dialect.Register, from asker) bool {
+	for {
+		outcome, is := l.answer(ctx, r, from).(*dialect.Outcome)
+		if !is || outcome.Success || !outcome.Pending {
+			return is && outcome.Success
+		}
+		select {
+		case <-time.After(textDecided):
+		case <-ctx.Done():
+			return false
+		}
 	}
-	return l.answer(ctx, r, from)
 }
 
 // isAlive reports whether the goroutine that owns the node has its turn in time: that is what a node that lives does.

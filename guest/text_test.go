@@ -17,7 +17,7 @@ import (
 )
 
 // steady has a connection of text stay open as long as a test takes.
-var steady = lineTimes{request: time.Minute, answer: time.Minute, write: time.Minute, idle: time.Hour}
+var steady = lineTimes{request: time.Minute, answer: time.Minute, write: time.Minute, idle: time.Hour, admit: time.Minute}
 
 // textBox is a box that takes part in conversations of text, with what it was asked, and a node that is always there.
 func textBox(t *testing.T, role hearsay.Role, times lineTimes) (b *box, asked func() []string) {
@@ -92,6 +92,31 @@ func TestTextRegistration(t *testing.T) {
 	says(t, conn, "Liveness Request:1.5:127.0.0.1", "Liveness Reply:1.5:127.0.0.1:127.0.0.1")
 	if got := strings.Join(asked(), " "); got != "*dialect.Register *dialect.PeerList *dialect.DeadReport" {
 		t.Errorf("asked %s", got)
+	}
+}
+
+// A peer that asks while it is being decided about has its list once it is in, and none if it is not let in.
+func TestTextRegistrationPending(t *testing.T) {
+	for _, success := range []bool{true, false} {
+		asked := 0
+		b := newBox(t, hearsay.RoleSeed, func(ctx context.Context, r dialect.Request, from asker) dialect.Reply {
+			register, is := r.(*dialect.Register)
+			if !is {
+				return knowing(ctx, r, from)
+			}
+			if asked++; asked < 3 {
+				return &dialect.Outcome{Peer: register.Peer, Pending: true}
+			}
+			return &dialect.Outcome{Peer: register.Peer, Success: success}
+		}, steady)
+		want := ""
+		if success {
+			want = "10.2.0.1:7946,127.0.0.1:6001"
+		}
+		if got := typed(t, b, "127.0.0.1:6001", false); got != want || asked != 3 {
+			t.Errorf("asked %d times, and answered %q, want %q", asked, got, want)
+		}
+		b.close()
 	}
 }
 
