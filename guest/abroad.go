@@ -235,12 +235,12 @@ func (a *Abroad) speaks(addr netip.AddrPort) core.Dialect {
 	return 0
 }
 
-// guestsAt gives the guests at an IP address, if these speak text.
-func (a *Abroad) guestsAt(ip netip.Addr) (at []netip.AddrPort) {
+// guestsAt gives the guests of a dialect at an IP address.
+func (a *Abroad) guestsAt(ip netip.Addr, speaks core.Dialect) (at []netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for addr, l := range a.listed {
-		if a.tongue == core.Text && addr.Addr() == ip && !l.ours && !a.living[addr] {
+		if a.tongue == speaks && addr.Addr() == ip && !l.ours && !a.living[addr] {
 			at = append(at, addr)
 		}
 	}

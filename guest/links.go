@@ -70,11 +70,11 @@ type Links struct {
 // register says who is in: by the ledger, or by the lists of an earlier program's seeds (Abroad). It is read in the
 // goroutine that owns the node.
 type register struct {
-	speaks   func(netip.AddrPort) core.Dialect   // what the guest that is in at an address speaks; 0: none is
-	isOurs   func(netip.AddrPort) bool           // a node of ours is
-	guestsAt func(netip.Addr) []netip.AddrPort   // the guests of text at an IP address
-	where    func(hearsay.NodeID) netip.AddrPort // where a member or a guest is, or was last
-	strange  func(netip.AddrPort)                // told that one that is not in asks or says something; or nil
+	speaks   func(netip.AddrPort) core.Dialect               // what the guest that is in at an address speaks; 0: none is
+	isOurs   func(netip.AddrPort) bool                       // a node of ours is
+	guestsAt func(netip.Addr, core.Dialect) []netip.AddrPort // the guests of a dialect at an IP address
+	where    func(hearsay.NodeID) netip.AddrPort             // where a member or a guest is, or was last
+	strange  func(netip.AddrPort)                            // told that one that is not in asks or says something; or nil
 }
 
 // guestLink is a link to a guest, or what is known of one that may get one.
@@ -108,7 +108,9 @@ func NewLinks(h *Host, self netip.AddrPort) *Links {
 		m, in := h.Node.Addresses().MemberAt(addr)
 		return in && !m.Claim.Card.Key.IsZero()
 	}
-	l.guestsAt = func(ip netip.Addr) []netip.AddrPort { return h.Node.Addresses().GuestsAt(ip) }
+	l.guestsAt = func(ip netip.Addr, speaks core.Dialect) []netip.AddrPort {
+		return h.Node.Addresses().GuestsAt(ip, speaks)
+	}
 	l.where = func(id hearsay.NodeID) netip.AddrPort { return h.Node.Addresses().Where(id) }
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
@@ -276,7 +278,20 @@ func (l *Links) take(now time.Time, r *dialect.Gossip) dialect.Reply {
 	if l.isOurText(r.Text) || l.isOurs(r.Origin) {
 		return &dialect.GossipAck{Accepted: true, Duplicate: true}
 	}
+	if !r.Origin.IsValid() && l.isOwn(r) {
+		return l.say(now, r, core.GuestID(l.host.Network, r.Sender, core.Lines))
+	}
 	return l.relay(now, r)
+}
+
+// isOwn reports whether a guest has said itself what it names no origin of, as older peers do not: its IP address is in
+// it, and no other guest is at that. Of several any may have said it.
+func (l *Links) isOwn(r *dialect.Gossip) bool {
+	if dialect.OriginIn(r.Text) != r.Sender.Addr() {
+		return false
+	}
+	there := l.guestsAt(r.Sender.Addr(), core.Lines)
+	return len(there) == 1 && there[0] == r.Sender
 }
 
 // relay takes after a while what its origin has not said to anybody by then.

@@ -171,3 +171,29 @@ func TestFewConnectionsToGuests(t *testing.T) {
 		t.Errorf("%d were open at a time, want at most %d", most.Load(), LinksOpen)
 	}
 }
+
+// An older peer names no origin. What has its IP address in it is its own, unless there are several at that address.
+func TestOldPeersOwnWords(t *testing.T) {
+	l := NewLinks(&Host{}, addrOf(1))
+	defer l.Close()
+	there := []netip.AddrPort{addrOf(2)}
+	l.guestsAt = func(ip netip.Addr, speaks core.Dialect) []netip.AddrPort {
+		if ip != addrOf(2).Addr() || speaks != core.Lines {
+			t.Errorf("guests of dialect %d at %s are asked for", speaks, ip)
+		}
+		return there
+	}
+	said := func(text string, sender netip.AddrPort) bool {
+		return l.isOwn(&dialect.Gossip{Text: text, Sender: sender})
+	}
+	own := dialect.Text(time.Unix(1, 0), addrOf(2).Addr(), 1)
+	if !said(own, addrOf(2)) {
+		t.Error("what the one guest at its IP address says is not its own")
+	}
+	if said(own, addrOf(3)) || said("tea", addrOf(2)) {
+		t.Error("what another has said, or nobody knows who, is a guest's own")
+	}
+	if there = append(there, netip.AddrPortFrom(addrOf(2).Addr(), 6002)); said(own, addrOf(2)) {
+		t.Error("what one of two at an IP address says is its own")
+	}
+}

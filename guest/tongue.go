@@ -105,7 +105,7 @@ func textOf(network hearsay.NetworkID, e *hearsay.Event, origin netip.AddrPort) 
 // heardText is what a message of text says of its sender: its connection comes from the sender's IP address, and a
 // rumor names its origin. What ours have said, and guests that speak lines, comes back in that form.
 func (l *Links) heardText(now time.Time, r *dialect.Gossip, from asker) dialect.Reply {
-	there := l.guestsAt(from.Addr())
+	there := l.guestsAt(from.Addr(), core.Text)
 	switch {
 	case l.isOurs(r.Origin) || l.speaks(r.Origin) == core.Lines || l.isOurText(r.Text):
 		return &dialect.GossipAck{Accepted: true, Duplicate: true}

@@ -133,14 +133,14 @@ func (a *Addresses) Peers() (peers []Listed) {
 	return peers
 }
 
-// GuestsAt gives where guests that speak text are at an IP address.
-func (a *Addresses) GuestsAt(ip netip.Addr) (guests []netip.AddrPort) {
+// GuestsAt gives where guests of a dialect are at an IP address.
+func (a *Addresses) GuestsAt(ip netip.Addr, speaks core.Dialect) (guests []netip.AddrPort) {
 	if a.seeded.authority == nil {
 		return nil
 	}
 	for _, m := range a.seeded.authority.Roster(nil) {
 		at := m.Claim.Card.Addr
-		if at.Addr() == ip && m.Claim.Card.Key.IsZero() && core.GuestDialect(a.cfg.Network, at, m.Stay.ID) == core.Text {
+		if at.Addr() == ip && m.Claim.Card.Key.IsZero() && core.GuestDialect(a.cfg.Network, at, m.Stay.ID) == speaks {
 			guests = append(guests, at)
 		}
 	}
