@@ -8,7 +8,7 @@ import (
 )
 
 func TestPlacesFitOpenFiles(t *testing.T) {
-	for files, want := range map[int]int{0: placesLeast, 256: 64, 1024: 448, filesWanted - 2: streamsMax - 1, filesWanted: streamsMax, 1 << 30: streamsMax} {
+	for files, want := range map[int]int{0: placesLeast, 256: 32, 1024: 416, filesWanted - 2: streamsMax - 1, filesWanted: streamsMax, 1 << 30: streamsMax} {
 		if got := placesWithin(files); got != want {
 			t.Errorf("%d files: %d places, want %d", files, got, want)
 		}

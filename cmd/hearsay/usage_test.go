@@ -128,7 +128,7 @@ var wrongFor = map[string][]string{
 var wrongTexts = map[string][]string{
 	"name": {"a b", strings.Repeat("n", 70), "a\x01", "\xff", " "}, "network": {strings.Repeat("n", 70), "a\x01", "\xff", " "},
 	"advertise": {"1.2.3", "1.2.3.4:99999", ":x", "a b", "0.0.0.0", " "}, "join": {"1.2.3", "[::1", "a b", " ", `a"b`},
-	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "nodes": {"x", " ", "1,"}, "loss": {"x", " ", "1,"}, "detector": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
+	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "nodes": {"x", " ", "1,"}, "loss": {"x", " ", "1,"}, "detector": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "log-style": {"p3"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
 	"ip": {"1.2.3", "star", " "}, "http": {"1.2.3:80", "a b:80", "1.2.3.4:x", "99999", "-1", " "}, "node": {"http://", "ftp://x", "99999", " "},
 	"prefix": {"\xff", strings.Repeat("p", 1025)}, "plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
 }
