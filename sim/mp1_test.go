@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -146,9 +145,6 @@ func TestMP1(t *testing.T) {
 func TestMP1Sizes(t *testing.T) {
 	t.Parallel()
 	sizes := []int{2, 3, 5, 100}
-	if os.Getenv("HEARSAY_LARGE") != "" {
-		sizes = append(sizes, 257, 500, 1000)
-	}
 	for _, kind := range Detectors {
 		for _, s := range mp1Scenarios {
 			for _, nodes := range sizes {
