@@ -3,6 +3,7 @@ package guest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -76,6 +77,7 @@ type listing struct {
 	heard    time.Time // it answered last; zero: it has not
 	misses   int       // probes in vain since
 	silent   time.Time // since the first of these
+	hangs    bool      // it was connected to, and did not answer
 	due      time.Time // the next probe
 	probing  bool
 	met      time.Time // it was last made a contact
@@ -380,6 +382,7 @@ func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error
 		if l.misses == 0 {
 			l.silent = now
 		}
+		l.hangs = !errors.Is(err, errNoConnection)
 		if l.misses++; l.misses == a.missesMost() && l.shown {
 			a.tell(now, hearsay.EventMemberSuspected, addr, "it does not answer this node")
 		}

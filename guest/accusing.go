@@ -55,13 +55,17 @@ func (a *Abroad) voters(suspect netip.AddrPort) (asked []netip.AddrPort) {
 	return asked[:min(len(asked), votersMost)]
 }
 
-// accuse asks others about one that does not answer this node, and reports it if most find so, too.
+// accuse asks others about one that does not answer this node, and reports it if most find so, too. The older peers
+// only connect: of one that hangs, and is connected to from here as well, they do not know whether it lives.
 func (a *Abroad) accuse(suspect netip.AddrPort) {
 	if a.tongue == core.Text { // which has no votes
 		a.reportText(suspect)
 		return
 	}
 	asked := a.voters(suspect)
+	a.mu.Lock()
+	hangs := a.listed[suspect] != nil && a.listed[suspect].hangs
+	a.mu.Unlock()
 	var alive, dead atomic.Int32
 	var wait sync.WaitGroup
 	for _, other := range asked {
@@ -74,6 +78,7 @@ func (a *Abroad) accuse(suspect netip.AddrPort) {
 			}
 			switch lives, err := dialect.ReadSuspectAck(answer); {
 			case err != nil: // it abstains
+			case lives && hangs && a.IsGuest(other): // it abstains
 			case lives:
 				alive.Add(1)
 			default:

@@ -3,6 +3,8 @@ package guest
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -199,11 +201,15 @@ func (h *Host) knows(facts []byte) bool {
 	return ok && len(facts) > 0
 }
 
+// errNoConnection says that nothing accepts connections there, or not in time. A program that hangs is connected to by
+// its kernel.
+var errNoConnection = errors.New("no connection")
+
 // call sends a line by a connection of its own, and gives the line that comes back.
 func (h *Host) call(ctx context.Context, to netip.AddrPort, line []byte) (answer []byte, err error) {
 	conn, err := h.Dial(ctx, to)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"hearsay"
 	"hearsay/test/process"
@@ -264,6 +265,10 @@ func TestRemovedAbroadAndBack(t *testing.T) {
 	w.listed(w.addrs()...)
 }
 
+// hungFor is in which one that hangs is found by ours, and reported: two questions of two seconds, and those of others
+// and of the seeds. The queue of its connections is not full by then, which others find.
+const hungFor = 10 * time.Second
+
 // One of theirs that hangs, whose connections are accepted, is reported; it is in again once it answers.
 func TestHungGuestAbroad(t *testing.T) {
 	t.Parallel()
@@ -272,11 +277,17 @@ func TestHungGuestAbroad(t *testing.T) {
 		w.runSeed(i)
 	}
 	w.runOurs()
-	w.runPeer()
+	for range 4 {
+		w.runPeer() // these connect to it, and find it alive
+	}
 	w.listed(w.addrs()...)
 	hung := w.peers[0]
 	hung.Cmd.Process.Signal(syscall.SIGSTOP)
-	w.listed(w.ours[0].Said.Addr)
+	began := time.Now()
+	w.listed(slices.DeleteFunc(w.addrs(), func(addr string) bool { return addr == hung.Addr })...)
+	if took := time.Since(began); took > hungFor {
+		t.Errorf("it was off the lists after %v", took)
+	}
 	w.until(w.ours, hung.Addr, "")
 	hung.Cmd.Process.Signal(syscall.SIGCONT)
 	w.listed(w.addrs()...)

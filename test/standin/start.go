@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"hearsay/test/process"
 )
@@ -21,7 +22,10 @@ type Process struct {
 	Dir  string // its working directory, with its config.txt and its logs
 }
 
-const stateFile = "state.json"
+const (
+	stateFile   = "state.json"
+	stateWithin = 10 * time.Second
+)
 
 // Start runs a stand-in in a directory of its own, with this config.txt, and returns when it is ready. It is killed at
 // the end of the test.
@@ -36,9 +40,15 @@ func Start(t *testing.T, config string, args ...string) *Process {
 	return &Process{p, p.Said.Addr, dir}
 }
 
-// State is what it knows now.
+// State is what it knows now. It is written just after the ready line.
 func (p *Process) State(t *testing.T) (s State) {
 	t.Helper()
+	process.Until(t, "its state is written", stateWithin, func() string {
+		if _, err := os.Stat(filepath.Join(p.Dir, stateFile)); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	if err := json.Unmarshal([]byte(p.File(t, stateFile)), &s); err != nil {
 		t.Fatalf("state of %s: %v", p.Addr, err)
 	}
