@@ -297,6 +297,7 @@ func TestEarlierGuest(t *testing.T) {
 	}
 	reserved := "\x00hearsay/p4/guest/eve"
 	k.ask(400, "PUT", web.KeyPath(reserved), `{"addr":"10.0.0.1:22"}`)
+	k.ask(400, "DELETE", web.KeyPath(reserved), "")
 	body, _ := json.Marshal(map[string]any{"key": reserved, "value": 1})
 	k.post("/api/add_data", string(body), 400)
 	k.post("/api/gossip", `{"id":"e","data":{"operation":"update","key":"\u0000hearsay/p4/guest/eve","value":1}}`, 400)

@@ -199,9 +199,6 @@ func (a *api) putKey(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
-	if p := refuseReserved(write.Key); p != nil {
-		return p
-	}
 	write.Value = value
 	ttl, p := oneParameter(r, "ttl")
 	if p == nil && r.URL.Query().Has("ttl") {
@@ -243,6 +240,9 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, write hearsay.Write)
 // writeOf gives the write that a request asks for, but for its value: its key, and what it may replace.
 func writeOf(r *http.Request) (write hearsay.Write, p *problem) {
 	write.Key = r.PathValue("key")
+	if p := refuseReserved(write.Key); p != nil {
+		return write, p
+	}
 	given := ""
 	for _, name := range []string{HeaderContext, "If-Match", "If-None-Match"} {
 		values := r.Header.Values(name)
