@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,10 @@ var others = []detect.Kind{detect.KindHeartbeat, detect.KindNeighbor}
 // Whatever detector watches, the same comes to pass: who is killed is out, who stood still or was cut off is in again,
 // and nobody else goes. Rules hold throughout, and networks converge by the deadline that follows from the settings.
 func TestDetectors(t *testing.T) {
+	worlds := uint64(1)
+	if os.Getenv(largeVariable) != "" {
+		worlds = 2
+	}
 	t.Parallel()
 	for _, kind := range others {
 		for name, script := range map[string]string{
@@ -39,7 +44,7 @@ func TestDetectors(t *testing.T) {
 			for _, seeds := range []int{0, 3} {
 				t.Run(fmt.Sprintf("%v/%s/%d-seeds", kind, name, seeds), func(t *testing.T) {
 					t.Parallel()
-					for seed := range uint64(2) {
+					for seed := range worlds {
 						config := DefaultConfig()
 						config.Nodes, config.Seeds, config.For, config.Seed, config.Detect.Kind = 12, seeds, 4*time.Minute, seed+1, kind
 						config.Chatter = 5 * time.Second

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -144,13 +145,13 @@ func TestMP1(t *testing.T) {
 // Groups of other sizes. Where the introducer fails, those that come later find the others.
 func TestMP1Sizes(t *testing.T) {
 	t.Parallel()
-	sizes := []int{2, 3, 5, 100}
+	sizes := []int{2, 3, 5}
+	if os.Getenv(largeVariable) != "" {
+		sizes = append(sizes, 100)
+	}
 	for _, kind := range Detectors {
 		for _, s := range mp1Scenarios {
 			for _, nodes := range sizes {
-				if testing.Short() && nodes >= 100 {
-					continue
-				}
 				t.Run(fmt.Sprintf("%v/%s/%d", kind, s.name, nodes), func(t *testing.T) {
 					run := &MP1{Nodes: nodes, Single: s.single, Drop: s.drop, DropProb: 0.1, Detector: kind, Seed: 3}
 					failed := nodes / 2
