@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 
 // abroad has a peer whose list of seeds names those of an earlier program become a peer of theirs. Which program's they
 // are is asked as soon as it starts, and on and on as long as no quorum of them has answered: they may be started
-// later. A peer that knows a ledger, or the keys of a quorum of seeds, waits for these.
+// later. What closes at the question may be a port whose program is down: a seed speaks text once it has registered
+// this node. A peer that knows a ledger, or the key of a seed, waits for its own seeds.
 type abroad struct {
 	agent  *Agent
 	addr   netip.AddrPort // this node's own
@@ -59,6 +61,9 @@ func (b *abroad) start() {
 func (b *abroad) close() {
 	b.cancel()
 	b.asking.Wait()
+	for _, text := range b.agent.streams.languages.takeText() {
+		text.Close()
+	}
 	if part := b.part.Load(); part != nil {
 		part.Close()
 	}
@@ -72,14 +77,44 @@ func (b *abroad) ask(seed netip.AddrPort) {
 			conn.Close() // it is ours
 			return
 		}
+		if streams.languages.mayRegister(seed, time.Now()) && b.mayTurn() {
+			b.register(seed)
+		}
 		if streams.languages.decided(seed) {
 			return
+		}
+		if streams.languages.foreignAt(seed) != 0 {
+			wait = askSeedAgain // the languages know when it is time
 		}
 		select {
 		case <-time.After(wait):
 		case <-b.ctx.Done():
 			return
 		}
+	}
+}
+
+// mayTurn reports whether this peer knows no seeds of its own.
+func (b *abroad) mayTurn() (may bool) {
+	b.agent.ask(func(time.Time) { may = b.agent.loop.node.Seeded().MayTurn() })
+	return may
+}
+
+// register has a seed that has closed at the question register this node, and asks once more.
+func (b *abroad) register(seed netip.AddrPort) {
+	streams := b.agent.streams
+	defer streams.languages.turn(seed)()
+	dial := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		return dialFrom(ctx, streamDialer, streams.source.now.Load().addr, to)
+	}
+	text, err := guest.RegisterText(b.ctx, dial, seed, b.addr)
+	streams.languages.registered(seed, text, err)
+	if err != nil {
+		return
+	}
+	if conn, err := dial(b.ctx, seed); err == nil {
+		streams.languages.ask(b.ctx, conn, seed)
+		conn.Close()
 	}
 }
 
@@ -94,7 +129,7 @@ func (b *abroad) met(speaks guest.Language) {
 		fx, turned := a.loop.node.TurnOpen(now)
 		a.loop.carryOut(fx)
 		if !turned {
-			a.cfg.Logger.Warn("The seeds are an earlier program's, and the data directory knows another ledger: this node waits for its own seeds",
+			a.cfg.Logger.Warn("The seeds are an earlier program's, and this node knows others by a key or a ledger: it waits for these",
 				"data", a.cfg.Data, "seeds", len(a.cfg.Seeds))
 			return
 		}
@@ -102,7 +137,7 @@ func (b *abroad) met(speaks guest.Language) {
 		for i := range a.cfg.Seeds {
 			seeds[i] = a.cfg.Seeds[i].Addr
 		}
-		part := a.loop.goAbroad(b.addr, tongue, seeds, a.cfg.Detect.Period, now)
+		part := a.loop.goAbroad(b.addr, tongue, seeds, a.streams.languages.takeText(), a.cfg.Detect.Period, now)
 		isGuest := part.IsGuest
 		a.streams.languages.guests.Store(&isGuest)
 		b.part.Store(part)
@@ -113,8 +148,8 @@ func (b *abroad) met(speaks guest.Language) {
 }
 
 // goAbroad has the node be one whose seeds are an earlier program's.
-func (l *loop) goAbroad(addr netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, period time.Duration, now time.Time) *guest.Abroad {
-	part := guest.NewAbroad(l.host, l.guestLinks, addr, tongue, seeds, period, now)
+func (l *loop) goAbroad(addr netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, before map[netip.AddrPort]*guest.TextSeed, period time.Duration, now time.Time) *guest.Abroad {
+	part := guest.NewAbroad(l.host, l.guestLinks, addr, tongue, seeds, before, period, now)
 	l.lines.GoAbroad(part)
 	l.guestLists = part
 	return part
@@ -168,7 +203,12 @@ func (b *abroad) addSeeds(to *hearsay.Authority) {
 	var foreign []string
 	for i := range to.Seeds {
 		s := &to.Seeds[i]
-		if speaks := languages.foreignAt(s.Addr); speaks != 0 {
+		speaks, refusal := languages.foreignAt(s.Addr), languages.refusal(s.Addr)
+		switch {
+		case speaks == 0:
+		case refusal != "":
+			s.Note = "closes connections at the question what it speaks, and has not registered this node: " + refusal
+		default:
 			s.Note = "is an earlier program's (" + speaks.Dialect() + "), and takes no part"
 			foreign = append(foreign, s.Addr.String())
 		}

@@ -169,11 +169,43 @@ func TestAbroadIsBounded(t *testing.T) {
 	}
 }
 
-// A peer that knows its seeds waits for them.
+// TestNotAbroadAtPortsThatClose: a port that accepts and closes may be one whose program is down, and is no seed of
+// text.
+func TestNotAbroadAtPortsThatClose(t *testing.T) {
+	t.Parallel()
+	cfg := quick("a")
+	for range 3 {
+		listener, err := net.Listen("tcp", "127.0.0.9:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		go func() {
+			for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+				conn.Close()
+			}
+		}()
+		cfg.Seeds = append(cfg.Seeds, ledger.Seed{Addr: listener.Addr().(*net.TCPAddr).AddrPort()})
+	}
+	a := start(t, cfg)
+	await(t, a, "what is wrong", func() bool {
+		for _, s := range a.Authority().Seeds {
+			if !strings.Contains(s.Note, "has not registered this node") {
+				return false
+			}
+		}
+		return true
+	})
+	if authority := a.Authority(); authority.Foreign != "" || !authority.Seeded {
+		t.Errorf("it has turned: %+v", authority)
+	}
+}
+
+// A peer that knows one of its seeds waits for them.
 func TestNotAbroadWithKeys(t *testing.T) {
 	t.Parallel()
 	s := newOldSeed(t)
-	cfg := quickAbroad("a", s)
+	cfg := quickAbroad("a", s, newOldSeed(t), newOldSeed(t))
 	cfg.Seeds[0].Key = hearsay.PublicKey{1}
 	a := start(t, cfg)
 	await(t, a, "the question", func() bool { return s.count("") > 0 })

@@ -35,10 +35,12 @@ type languages struct {
 type language struct {
 	asking  sync.Mutex // held by whatever asks it: it is asked once at a time
 	ours    bool
-	times   int            // that it has answered so, one after the other
-	foreign guest.Language // that it has answered, if it has
-	askAt   time.Time      // then: not before
-	wait    time.Duration  // then: until askAt, since it was asked
+	times   int             // that it has answered so, one after the other
+	foreign guest.Language  // that it has answered, if it has
+	text    *guest.TextSeed // it has registered this node; nil: it has not, or that was handed on
+	refuses string          // why it has not, if it was to
+	askAt   time.Time       // then: not before
+	wait    time.Duration   // then: until askAt, since it was asked
 }
 
 // A seed that speaks another language is asked again after a while, and then less and less often. One that speaks lines
@@ -48,6 +50,9 @@ const (
 	askLinesAfter = 20 * time.Second
 	askTextAfter  = 2 * time.Second
 	askForeignMax = time.Minute
+
+	textTimes      = 2           // that a seed of text has closed at the question, before it registers this node
+	registerWithin = time.Second // of its last answer: another program may be there next
 )
 
 func newLanguages(seeds []netip.AddrPort, own netip.AddrPort, told func(netip.AddrPort, error)) *languages {
@@ -77,13 +82,17 @@ func (l *languages) lost(at netip.AddrPort) {
 	l.setOurs(at, false)
 }
 
-// setOurs is called with mu held.
+// setOurs is called with mu held. A registration by what was there before is over.
 func (l *languages) setOurs(at netip.AddrPort, ours bool) {
 	seed := l.seeds[at]
 	if seed == nil || seed.ours == ours {
 		return
 	}
 	seed.ours, seed.foreign, seed.times, seed.askAt, seed.wait = ours, 0, 0, time.Time{}, 0
+	if seed.refuses = ""; seed.text != nil {
+		seed.text.Close()
+		seed.text = nil
+	}
 	if ours {
 		l.unknown.Add(-1)
 	} else {
@@ -173,7 +182,7 @@ func (l *languages) decided(at netip.AddrPort) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seed := l.seeds[at]
-	return seed == nil || seed.ours || l.met || seed.foreign == guest.Lines || seed.times >= 2
+	return seed == nil || seed.ours || l.met || seed.foreign == guest.Lines || seed.text != nil && seed.times >= textTimes
 }
 
 // foreignAt gives what a seed speaks, if it is another language than this node; else 0.
@@ -186,13 +195,61 @@ func (l *languages) foreignAt(at netip.AddrPort) guest.Language {
 	return 0
 }
 
-// sure counts the seeds that surely speak a language. One of ours that has no room for a connection closes it, too, and
-// so one that speaks text must have done that twice. Its caller holds mu.
+// sure counts the seeds that surely speak a language. A port that closes without a word may be one whose program is
+// down, or one of ours without room: so a seed of text must have registered this node, too, and have closed at the
+// question after that. Its caller holds mu.
 func (l *languages) sure(speaks guest.Language) (n int) {
 	for _, seed := range l.seeds {
-		if seed.foreign == speaks && (speaks == guest.Lines || seed.times >= 2) {
+		if seed.foreign == speaks && (speaks == guest.Lines || seed.text != nil && seed.times >= textTimes) {
 			n++
 		}
 	}
 	return n
+}
+
+// mayRegister reports whether a seed closes at the question, has just done so, and has not registered this node.
+func (l *languages) mayRegister(at netip.AddrPort, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seed := l.seeds[at]
+	return !l.met && seed != nil && !seed.ours && seed.foreign == guest.Text && seed.text == nil && seed.times >= textTimes &&
+		now.Sub(seed.askAt.Add(-seed.wait)) < registerWithin
+}
+
+// registered is told what came of a registration with a seed. It must close at the question once more.
+func (l *languages) registered(at netip.AddrPort, text *guest.TextSeed, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seed := l.seeds[at]
+	switch {
+	case err != nil:
+		seed.refuses = err.Error()
+	case seed.ours || l.met: // meanwhile
+		text.Close()
+	default:
+		seed.text, seed.refuses, seed.times = text, "", textTimes-1
+	}
+}
+
+// takeText hands on the registrations that there are.
+func (l *languages) takeText() map[netip.AddrPort]*guest.TextSeed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	has := make(map[netip.AddrPort]*guest.TextSeed)
+	for addr, seed := range l.seeds {
+		if seed.text != nil {
+			has[addr], seed.text = seed.text, nil
+		}
+	}
+	return has
+}
+
+// refusal is why a seed that closes at the question has not registered this node; "": it has, or was not asked to.
+func (l *languages) refusal(at netip.AddrPort) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seed := l.seeds[at]; seed != nil {
+		return seed.refuses
+	}
+	return ""
 }

@@ -106,16 +106,16 @@ func placeOf(addr netip.AddrPort) uint64 {
 }
 
 // NewAbroad gives the part of a peer that is reached at an address, whose seeds speak a dialect, and has its links go
-// by their lists. It is called in the goroutine that owns the node, once that is of an open network. The period is
-// that of probes.
-func NewAbroad(h *Host, links *Links, self netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, period time.Duration, now time.Time) *Abroad {
+// by their lists. Seeds of text may have registered it before. It is called in the goroutine that owns the node, once
+// that is of an open network. The period is that of probes.
+func NewAbroad(h *Host, links *Links, self netip.AddrPort, tongue core.Dialect, seeds []netip.AddrPort, before map[netip.AddrPort]*TextSeed, period time.Duration, now time.Time) *Abroad {
 	a := &Abroad{
 		host: h, links: links, self: self, tongue: tongue, period: period, began: now, quorum: hearsay.QuorumOf(len(seeds)),
 		listed: make(map[netip.AddrPort]*listing), at: make(map[hearsay.NodeID]netip.AddrPort),
 		met: make(map[netip.AddrPort]bool), gone: make(map[netip.AddrPort]bool),
 	}
 	for _, addr := range seeds {
-		a.seeds = append(a.seeds, &foreignSeed{addr: addr, wake: make(chan struct{}, 1)})
+		a.seeds = append(a.seeds, &foreignSeed{addr: addr, wake: make(chan struct{}, 1), before: before[addr]})
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.learn()

@@ -27,11 +27,12 @@ const (
 	unregisteredFor = 5 * time.Second // after which it is a trouble that no quorum has registered this node
 )
 
-// foreignSeed is what a peer knows of one of an earlier program's seeds. All but the first three belong to Abroad's mu.
+// foreignSeed is what a peer knows of one of an earlier program's seeds. All but the first four belong to Abroad's mu.
 type foreignSeed struct {
 	addr   netip.AddrPort
 	wake   chan struct{} // there is reason to ask it now
 	saying sync.Mutex    // of text: held by whatever says something to it
+	before *TextSeed     // of text: it had registered this node before; nil once that is taken
 
 	registered bool             // this node: it has said so, and its list has it since
 	answered   bool             // when it was asked last

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,11 @@ const (
 // keepText has a seed of text register this node, once for each connection, which it keeps.
 func (a *Abroad) keepText(s *foreignSeed) {
 	for wait := registerEach; ; wait = min(2*wait, registerEachTo) {
-		conn, err := a.registerText(s)
+		has, err := a.registeredText(s)
+		var conn net.Conn
 		if err == nil {
+			conn = has.conn
+			a.takeTextList(s, has.list)
 			wait = registerEach
 			a.note(s, nil)
 			err = a.holdText(s, conn)
@@ -51,29 +55,59 @@ func (a *Abroad) keepText(s *foreignSeed) {
 	}
 }
 
-// registerText registers this node, and takes the list that comes back.
-func (a *Abroad) registerText(s *foreignSeed) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, askSeedTimeout)
+// registeredText gives the registration that there was before, the first time, and else a new one.
+func (a *Abroad) registeredText(s *foreignSeed) (*TextSeed, error) {
+	if has := s.before; has != nil {
+		s.before = nil
+		return has, nil
+	}
+	return RegisterText(a.ctx, a.host.Dial, s.addr, a.self)
+}
+
+// TextSeed is a seed that has shown that it speaks text: it has registered this node, and has given its list.
+type TextSeed struct {
+	conn net.Conn // over which it has
+	list []netip.AddrPort
+}
+
+// Close ends the connection with a seed. It does not undo the registration.
+func (s *TextSeed) Close() { s.conn.Close() }
+
+// RegisterText has a seed that speaks text, as far as is known, register a peer. What is none does not answer with a
+// list that has the peer.
+func RegisterText(ctx context.Context, dial func(context.Context, netip.AddrPort) (net.Conn, error), seed, self netip.AddrPort) (*TextSeed, error) {
+	ctx, cancel := context.WithTimeout(ctx, askSeedTimeout)
 	defer cancel()
-	conn, err := a.host.Dial(ctx, s.addr)
+	conn, err := dial(ctx, seed)
 	if err != nil {
 		return nil, why(err)
 	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	conn.SetDeadline(time.Now().Add(askSeedTimeout))
-	if _, err := conn.Write(dialect.AppendRegister(nil, a.self)); err != nil {
+	list, err := registerOver(conn, self)
+	if err != nil || !stop() {
 		conn.Close()
+		return nil, cmp.Or(err, ctx.Err())
+	}
+	conn.SetDeadline(time.Time{})
+	return &TextSeed{conn, list}, nil
+}
+
+// registerOver registers a peer over a connection, and gives the list that comes back.
+func registerOver(conn net.Conn, self netip.AddrPort) ([]netip.AddrPort, error) {
+	if _, err := conn.Write(dialect.AppendRegister(nil, self)); err != nil {
 		return nil, why(err)
 	}
 	text, err := readQuiet(conn)
-	if err == nil {
-		err = a.takeTextList(s, text)
-	}
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	conn.SetDeadline(time.Time{})
-	return conn, nil
+	list, err := dialect.ReadList(text)
+	if err == nil && !slices.Contains(list, self) {
+		err = fmt.Errorf("it has not listed this node as %v", self)
+	}
+	return list, err
 }
 
 // readQuiet reads what comes until nothing has for a moment.
@@ -95,14 +129,8 @@ func readQuiet(conn net.Conn) (text []byte, err error) {
 	return nil, fmt.Errorf("its list is longer than %d bytes", dialect.ReplyLineMax)
 }
 
-func (a *Abroad) takeTextList(s *foreignSeed, text []byte) error {
-	peers, err := dialect.ReadList(text)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(peers, a.self) {
-		return fmt.Errorf("it has not listed this node as %v", a.self)
-	}
+// takeTextList takes the list that a seed gave as it registered this node.
+func (a *Abroad) takeTextList(s *foreignSeed, peers []netip.AddrPort) {
 	a.mu.Lock()
 	s.list, s.listedAt, s.answered, s.registered = peers[:min(len(peers), dialect.PeersMost)], time.Now(), true, true
 	s.bad = len(peers) - len(s.list)
@@ -112,7 +140,6 @@ func (a *Abroad) takeTextList(s *foreignSeed, text []byte) error {
 	a.mu.Unlock()
 	a.host.Note(func(*Phrases) string { return dialect.PhraseSeedAnswer(s.addr, true) })
 	a.merge()
-	return nil
 }
 
 // holdText returns when the connection with a seed ends. What a seed says by itself is not read for anything.

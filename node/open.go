@@ -9,12 +9,11 @@ import (
 
 // TurnOpen makes a peer of a network with seeds one of an open network, as it finds out that the seeds of its list are
 // an earlier program's, which have no ledger. It keeps what it has said and stored. It reports false, and changes
-// nothing, at a seed, at a node of an open network, and at a peer that knows a ledger, or the keys of a quorum of
-// seeds: that one waits for these.
+// nothing, where MayTurn does.
 func (n *Node) TurnOpen(now time.Time) (fx *core.Effects, turned bool) {
 	n.begin(now)
 	s := &n.seeded
-	if s.follower == nil || s.knowsLedger() {
+	if !s.MayTurn() {
 		return n.settle(now), false
 	}
 	s.authority, s.follower, s.petitions = nil, nil, nil
@@ -28,16 +27,19 @@ func (n *Node) TurnOpen(now time.Time) (fx *core.Effects, turned bool) {
 	return n.settle(now), true
 }
 
+// MayTurn reports whether this is a peer that may turn open. None is a seed, a node of an open network, and a peer that
+// knows a ledger, or the key of a seed: that one waits for its seeds.
+func (s *Seeded) MayTurn() bool { return s.follower != nil && !s.knowsLedger() }
+
 // knowsLedger reports whether a peer has anything that ties it to the seeds of one ledger.
 func (s *Seeded) knowsLedger() bool {
 	if s.stay.Epoch != 0 || s.follower.Epoch() != 0 || s.follower.Ledger().Founding != (hearsay.Hash{}) {
 		return true
 	}
-	keys := 0
 	for _, seat := range s.authority.Seats(nil) {
 		if !seat.Key.IsZero() {
-			keys++
+			return true
 		}
 	}
-	return keys >= hearsay.QuorumOf(len(s.seeds()))
+	return false
 }
