@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -241,7 +242,7 @@ func TestGuestsThatLiveReturn(t *testing.T) {
 			t.Fatal("it is in, and does not answer")
 		}
 		guest.Up = true
-		w.Must(5*time.Second, "it is back", func() bool { return m.Q.Epoch() == epoch+1 })
+		w.Must(2*guestEachMost, "it is back", func() bool { return m.Q.Epoch() == epoch+1 })
 	}
 	guest.Up = false
 	w.Step(m, func() { m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: guest.ID()}}) })
@@ -258,11 +259,21 @@ func TestGuestsThatLiveReturn(t *testing.T) {
 // What is kept of guests that were removed is bounded, and ends.
 func TestRemovedGuestsAreBounded(t *testing.T) {
 	r, now := &returning{}, time.UnixMilli(1e12)
+	addr := func(n int) netip.AddrPort { return netip.AddrPortFrom(seedAddr(1).Addr(), uint16(n)) }
 	claim := func(n int) *hearsay.Claim {
-		return &hearsay.Claim{Subject: hearsay.NodeID{byte(n >> 8), byte(n)}, Card: hearsay.Card{Addr: seedAddr(n)}}
+		return &hearsay.Claim{Subject: hearsay.NodeID{byte(n >> 8), byte(n)}, Card: hearsay.Card{Addr: addr(n)}}
 	}
 	for n := range 2 * guestMost {
 		r.removed(now, claim(n), now)
+		r.removed(now, claim(n), now)
+	}
+	if len(r.gone) != guestOfIP || r.gone[0].id != claim(2*guestMost-guestOfIP).Subject {
+		t.Errorf("of one address %d are kept, from %s on", len(r.gone), r.gone[0].id)
+	}
+	addr = func(n int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), 1)
+	}
+	for n := range 2 * guestMost {
 		r.removed(now, claim(n), now)
 	}
 	if len(r.gone) != guestMost || r.gone[0].id != claim(guestMost).Subject {
