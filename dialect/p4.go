@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -72,11 +73,66 @@ type P4Probed struct {
 	Success bool `json:"success"`
 }
 
-// P4Status is what is needed of the answer of GET /api/status.
+// P4Status is what is needed of the answer of GET /api/status, but for the keys: there may be many.
 type P4Status struct {
-	NodeID  string                     `json:"node_id"`
-	Members map[string]P4Member        `json:"members"`
-	Data    map[string]json.RawMessage `json:"local_data"`
+	NodeID  string              `json:"node_id"`
+	Members map[string]P4Member `json:"members"`
+}
+
+// p4MembersMost is how many members of a status are taken note of. A guess.
+const p4MembersMost = 4096
+
+// P4ReadStatus reads the answer of GET /api/status, and calls data with each key and its value as they come: value is
+// overwritten by the next. With an error it gives what came before.
+func P4ReadStatus(r io.Reader, data func(key string, value []byte)) (s P4Status, err error) {
+	s.Members = make(map[string]P4Member)
+	var value json.RawMessage
+	decoder := json.NewDecoder(r)
+	err = readObject(decoder, func(name string) error {
+		switch name {
+		case "node_id":
+			return decoder.Decode(&s.NodeID)
+		case "members":
+			return readObject(decoder, func(id string) error {
+				var m P4Member
+				err := decoder.Decode(&m)
+				if err == nil && len(s.Members) < p4MembersMost {
+					s.Members[id] = m
+				}
+				return err
+			})
+		case "local_data":
+			return readObject(decoder, func(key string) error {
+				value = value[:0]
+				err := decoder.Decode(&value)
+				if err == nil {
+					data(key, value)
+				}
+				return err
+			})
+		}
+		value = value[:0]
+		return decoder.Decode(&value)
+	})
+	return s, err
+}
+
+// readObject reads a JSON object: field reads the value of each name.
+func readObject(decoder *json.Decoder, field func(name string) error) error {
+	token, err := decoder.Token()
+	if err == nil && token != json.Delim('{') {
+		return fmt.Errorf("status: %v: want a JSON object", token)
+	}
+	for err == nil && decoder.More() {
+		var name json.Token
+		if name, err = decoder.Token(); err == nil {
+			err = field(name.(string)) // the decoder takes no other in an object
+		}
+	}
+	if err == nil {
+		_, err = decoder.Token()
+	}
+	return err
 }
 
 // The operations of a rumor.

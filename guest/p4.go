@@ -145,7 +145,8 @@ type P4 struct {
 type p4Guest struct {
 	p4Record
 	serves  bool // this node does
-	busy    bool // something is asked or told
+	pinging bool // it is pinged
+	busy    bool // it is told something, or looked at
 	missed  int
 	pingAt  time.Time
 	looked  time.Time // what it has was looked at last
@@ -347,9 +348,14 @@ func (p *P4) step(ctx context.Context, now time.Time) {
 	}
 	p.followHints(ctx)
 	for id, g := range p.guests {
-		if g.serves && !g.busy && (!now.Before(g.pingAt) || g.State != hearsay.StateDead && (len(g.waiting) > 0 || !now.Before(g.lookAt))) {
+		at := g.Addr
+		if g.serves && !g.pinging && !now.Before(g.pingAt) {
+			g.pinging = true
+			p.work.Go(func() { p.ping(ctx, id, g, at) })
+		}
+		if answers := g.State != hearsay.StateDead && g.missed == 0; g.serves && !g.busy && answers && (len(g.waiting) > 0 || !now.Before(g.lookAt)) {
 			g.busy = true
-			p.work.Go(func() { p.serve(ctx, id, g) })
+			p.work.Go(func() { p.serve(ctx, id, g, at) })
 		}
 	}
 }
@@ -415,19 +421,13 @@ func (p *P4) server(id string, living []string) bool {
 	return before < p4Servers
 }
 
-// serve pings a guest, tells it what waits for it, and looks at what it has, as far as that is due.
-func (p *P4) serve(ctx context.Context, id string, g *p4Guest) {
+// serve tells a guest what waits for it, and looks at what it has, as far as that is due. It is pinged meanwhile.
+func (p *P4) serve(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) {
 	defer func() {
 		p.mu.Lock()
 		g.busy = false
 		p.mu.Unlock()
 	}()
-	p.mu.Lock()
-	at, pings, state := g.Addr, !time.Now().Before(g.pingAt), g.State
-	p.mu.Unlock()
-	if pings && !p.ping(ctx, id, g, at) || !pings && state == hearsay.StateDead {
-		return
-	}
 	if !p.tellWaiting(ctx, id, g, at) {
 		return
 	}

@@ -170,14 +170,32 @@ type nets struct {
 // old is a node of p4 that shows what it was told.
 type old struct {
 	dialect.P4Status
+	Data     map[string]json.RawMessage
 	gossip   []dialect.P4Rumor
 	synced   int
 	stubborn bool // it takes nothing
 	deaf     map[string]bool
+	slow     time.Duration // until the end of its status
 }
 
+// slowBody is what comes late.
+type slowBody struct {
+	io.Reader
+	after time.Duration
+}
+
+func (b *slowBody) Read(into []byte) (int, error) {
+	if b.after > 0 {
+		pass(b.after)
+		b.after = 0
+	}
+	return b.Reader.Read(into)
+}
+
+func (b *slowBody) Close() error { return nil }
+
 func newOld(name string) *old {
-	return &old{P4Status: dialect.P4Status{NodeID: name, Members: map[string]dialect.P4Member{}, Data: map[string]json.RawMessage{}}}
+	return &old{P4Status: dialect.P4Status{NodeID: name, Members: map[string]dialect.P4Member{}}, Data: map[string]json.RawMessage{}}
 }
 
 var errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("nobody is there")}
@@ -200,7 +218,10 @@ func (n *nets) RoundTrip(r *http.Request) (*http.Response, error) {
 	case p4PathPing:
 		answer = dialect.P4Alive{Status: "alive", NodeID: o.NodeID}
 	case p4PathStatus:
-		answer = o.P4Status
+		answer = struct {
+			dialect.P4Status
+			Data map[string]json.RawMessage `json:"local_data"`
+		}{o.P4Status, o.Data}
 	case p4PathProbe:
 		answer = dialect.P4Probed{Success: true}
 	case p4PathSync:
@@ -225,7 +246,11 @@ func (n *nets) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.WriteHeader(http.StatusNotFound)
 	}
 	json.NewEncoder(w).Encode(answer)
-	return w.Result(), nil
+	result := w.Result()
+	if r.URL.Path == p4PathStatus && o.slow > 0 {
+		result.Body = &slowBody{result.Body, o.slow}
+	}
+	return result, nil
 }
 
 func (n *nets) set(at string, o *old) {
@@ -504,6 +529,81 @@ func TestP4Flood(t *testing.T) {
 		keys, _ := s.Keys(p4SaidPrefix, "", 10)
 		if value := s.value(keys[0].Key); len(value) > 200 {
 			t.Errorf("of a rumor is remembered %.100s", value)
+		}
+	})
+}
+
+// What a guest shows is taken as fast as what it says, the rest later, and is not held meanwhile. It is pinged on.
+func TestP4ShowsMuch(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		const all = p4TakeMost + 100
+		o := newOld("node_1")
+		for i := range all {
+			o.Data[fmt.Sprint(i)] = json.RawMessage("1")
+		}
+		join(t, n, nodes[0], o, oldAt)
+		held := func() (keys int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for key := range s.keys {
+				if !P4IsReserved(key) {
+					keys++
+				}
+			}
+			return keys
+		}
+		for seconds := 1; seconds <= 60; seconds++ {
+			pass(time.Second)
+			if got, most := held(), int((p4SayBurst+time.Duration(seconds+1)*time.Second)/p4SayEach); got > most {
+				t.Fatalf("%d keys are taken in %d s, at most %d are paid for", got, seconds, most)
+			}
+			nodes[0].mu.Lock()
+			if has, keys := len(nodes[0].guests["node_1"].has), len(nodes[0].keys); has+keys > 2*all {
+				t.Fatalf("%d and %d are remembered", has, keys)
+			}
+			nodes[0].mu.Unlock()
+		}
+		pass(10 * time.Second)
+		if got := held(); got != all {
+			t.Errorf("of %d keys %d are taken in the end", all, got)
+		}
+	})
+}
+
+// What is longer than a status of a network like ours is not read on, and what came before counts. It is no reason to
+// tell a guest what it may have.
+func TestP4ShowsTooMuch(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		s.put("z", "2")
+		o := newOld("node_1")
+		for i := range 12 {
+			o.Data[fmt.Sprintf("k%02d", i)] = json.RawMessage(strconv.Quote(strings.Repeat("x", 1<<20-2)))
+		}
+		o.Data["z"] = json.RawMessage("2")
+		join(t, n, nodes[0], o, oldAt)
+		pass(4 * time.Second)
+		if s.value("k00") == "" || s.value("k09") != "" {
+			t.Errorf("of the first there are %d bytes, of the tenth %d", len(s.value("k00")), len(s.value("k09")))
+		}
+		n.read(func() {
+			if len(o.gossip) > 0 {
+				t.Errorf("it is told %d", len(o.gossip))
+			}
+		})
+	})
+}
+
+// A guest that is long to tell what it has is pinged meanwhile.
+func TestP4PingsMeanwhile(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		o := newOld("node_1")
+		o.slow = 9 * time.Second
+		join(t, n, nodes[0], o, oldAt)
+		pass(4 * time.Second)
+		before := n.count(oldAt + " " + p4PathPing)
+		pass(6 * time.Second)
+		if got := n.count(oldAt+" "+p4PathPing) - before; got < 2 {
+			t.Errorf("it is pinged %d times in 6 s", got)
 		}
 	})
 }

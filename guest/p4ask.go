@@ -28,7 +28,8 @@ const (
 	p4LookLimit   = 10 * time.Second
 	p4LookBegins  = p4TellLimit // for the begin of what is read then
 	p4AnswerMost  = 64 << 10    // bytes of an answer
-	p4StatusMost  = 64 << 20    // and of that of GET /api/status
+	p4StatusMost  = 8 << 20     // and of that of GET /api/status, beside what tells of our own keys
+	p4StatusEach  = 4           // bytes there for each byte of a key or value of ours: \u and four digits are two bytes
 	p4HeaderMost  = 16 << 10
 	p4Joins       = 8                      // nodes that are sent the members at a time
 	p4JoinsOf     = 4                      // of them at one address
@@ -72,11 +73,25 @@ func reached(err error) bool {
 
 // ask sends a request to host:port, with a body unless that is nil, and reads the answer into a value unless that is.
 func (p *P4) ask(ctx context.Context, limit time.Duration, to, path string, body, into any) error {
+	return p.request(ctx, limit, to, path, body, func(answer io.Reader) error {
+		if into == nil {
+			return nil
+		}
+		text, err := io.ReadAll(io.LimitReader(answer, p4AnswerMost))
+		if err == nil {
+			err = json.Unmarshal(text, into)
+		}
+		return err
+	})
+}
+
+// request sends a request to host:port, with a body unless that is nil, and has the answer read.
+func (p *P4) request(ctx context.Context, limit time.Duration, to, path string, body any, read func(answer io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	method, text, most := http.MethodGet, []byte(nil), int64(p4StatusMost)
+	method, text := http.MethodGet, []byte(nil)
 	if body != nil {
-		method, text, most = http.MethodPost, jsonOf(body), p4AnswerMost
+		method, text = http.MethodPost, jsonOf(body)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+to+path, bytes.NewReader(text))
 	if err != nil {
@@ -98,14 +113,7 @@ func (p *P4) ask(ctx context.Context, limit time.Duration, to, path string, body
 	if got.StatusCode != http.StatusOK {
 		return &answeredError{got.Status}
 	}
-	if into == nil {
-		return nil
-	}
-	answer, err := io.ReadAll(io.LimitReader(got.Body, most))
-	if err == nil {
-		err = json.Unmarshal(answer, into)
-	}
-	return err
+	return read(got.Body)
 }
 
 // name gives the name that answers a ping at an address; "" if none does.
@@ -118,8 +126,13 @@ func (p *P4) name(ctx context.Context, to string) string {
 }
 
 // ping pings a guest, and has others ping it if it does not answer for the first time. What comes of it all our nodes
-// are told. It reports whether the guest has answered this node.
-func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) bool {
+// are told.
+func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) {
+	defer func() {
+		p.mu.Lock()
+		g.pinging = false
+		p.mu.Unlock()
+	}()
 	began := time.Now()
 	answers := p.name(ctx, at.String()) == id
 	p.mu.Lock()
@@ -127,7 +140,7 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	p.mu.Unlock()
 	alive := answers || before != hearsay.StateDead && first && p.others(ctx, id)
 	if ctx.Err() != nil {
-		return false
+		return
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -151,7 +164,6 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 		r.State, r.Since = state, now.UTC()
 		p.set(ctx, id, r)
 	}
-	return answers
 }
 
 // others asks some others to ping a guest: nodes of ours, and guests.

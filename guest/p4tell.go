@@ -1,10 +1,12 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,10 +14,15 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
-// p4PushFor is for how long a guest is told what it lacks until it is looked at again. A guess.
-const p4PushFor = 5 * time.Second
+// The limits of one look at what a guest has. All are guesses.
+const (
+	p4PushFor   = 5 * time.Second // for which what it has is taken, and again for which it is told what it lacks
+	p4TakeMost  = 4096            // keys that are new here, or have another value: the rest at later looks
+	p4TakeBytes = 8 << 20         // of the values of these
+)
 
 // tellWaiting tells a guest the keys that wait for it, and reports whether it is reached.
 func (p *P4) tellWaiting(ctx context.Context, id string, g *p4Guest, at netip.AddrPort) bool {
@@ -99,13 +106,13 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	g.looked, g.lookAt = began, began.Add(p4CheckMost)
 	clear(g.said)
 	p.mu.Unlock()
-	var s dialect.P4Status
-	err := p.ask(ctx, p4LookLimit, at.String(), p4PathStatus, nil, &s)
-	differs := err != nil || s.NodeID != id
+	shown, s, err := p.show(ctx, at)
+	differs, took := err != nil || s.NodeID != id, 0
 	if !differs {
 		p.consider(at.Addr(), s.Members)
 		believes := p.believes(ctx, id, at, &s)
-		equal := p.equal(ctx, id, g, at, &s)
+		var equal bool
+		equal, took = p.equal(ctx, id, g, at, shown)
 		if differs = !equal || !believes; equal {
 			p.noteEqual(ctx, id, g, began)
 		}
@@ -117,6 +124,9 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 		g.pingAt = now
 	}
 	next := now.Add(p4CheckCalm)
+	if took > 0 { // what is taken at once is so much
+		g.wait = min(g.wait, p4SayBurst)
+	}
 	if !differs {
 		g.wait = p4CheckFirst
 	} else {
@@ -168,72 +178,170 @@ func (p *P4) believes(ctx context.Context, id string, at netip.AddrPort, s *dial
 	return right && synced
 }
 
-// equal reports whether a guest has what is here. What it lacks, or has otherwise, it is told, but for a value that
-// was never here: that it has written, and it is taken. Of a key that it had otherwise before it is one of several
-// that were written at the same time.
-func (p *P4) equal(ctx context.Context, id string, g *p4Guest, at netip.AddrPort, s *dialect.P4Status) bool {
-	shown := make(map[string]uint64, len(s.Data))
-	for key, value := range s.Data {
-		if hearsay.CheckKey(key) != nil || P4IsReserved(key) || len(value) > hearsay.MaxValue || dialect.P4Unreadable(value) != "" {
-			p.refused.Add(1)
-			continue
+// p4Shown is what a guest has shown of its keys.
+type p4Shown struct {
+	from    netip.Addr
+	sums    map[string]uint64
+	values  map[string][]byte // of those that are otherwise than here
+	bytes   int               // of these
+	strange int               // keys that never were here
+	cut     bool              // it has shown more than is read
+	more    bool              // or than is kept
+}
+
+// show reads what a guest has. Of many keys that never were here only some are kept: they are taken, and then come the
+// next.
+func (p *P4) show(ctx context.Context, at netip.AddrPort) (shown *p4Shown, s dialect.P4Status, err error) {
+	shown = &p4Shown{from: at.Addr(), sums: make(map[string]uint64), values: make(map[string][]byte)}
+	most := int64(p4StatusMost + p4StatusEach*p.node.Stats().StoreBytes)
+	err = p.request(ctx, p4LookLimit, at.String(), p4PathStatus, nil, func(answer io.Reader) (err error) {
+		limited := io.LimitedReader{R: answer, N: most}
+		s, err = dialect.P4ReadStatus(&limited, func(key string, value []byte) { p.showKey(shown, key, value) })
+		if shown.cut = err != nil && limited.N == 0; shown.cut {
+			err = nil
 		}
-		shown[key] = p4Sum(value)
+		return err
+	})
+	return shown, s, err
+}
+
+// showKey takes note of a key that a guest has shown.
+func (p *P4) showKey(shown *p4Shown, key string, value []byte) {
+	if hearsay.CheckKey(key) != nil || P4IsReserved(key) || len(value) > hearsay.MaxValue || dialect.P4Unreadable(value) != "" {
+		p.refused.Add(1)
+		return
 	}
+	stored, err := p.node.Get(key)
+	if err != nil {
+		return // the node ends
+	}
+	own, known := p.sumOf(&stored)
+	if !known && shown.strange >= p4TakeMost {
+		shown.more = true
+		return
+	}
+	sum := p4Sum(value)
+	if !known {
+		shown.strange++
+	}
+	shown.sums[key] = sum
+	if sum == own {
+		return
+	}
+	if len(shown.values) >= p4TakeMost || shown.bytes+len(value) > p4TakeBytes {
+		shown.more = true
+		return
+	}
+	shown.bytes += len(value)
+	shown.values[key] = bytes.Clone(value)
+}
+
+// sumOf gives the sum of the value that a key has here, and whether it is known that it ever had one.
+func (p *P4) sumOf(stored *hearsay.Stored) (sum uint64, known bool) {
+	value, is := stored.Value()
 	p.mu.Lock()
-	before := g.has
-	for key := range g.said { // it has said more since it was asked
-		shown[key] = before[key]
-		delete(s.Data, key)
+	k, known := p.keys[stored.Key]
+	cached := known && k.at == string(stored.Context)
+	if cached {
+		sum = k.sum
 	}
-	g.has = maps.Clone(shown)
+	p.mu.Unlock()
+	switch {
+	case !is:
+		return p4Null, known
+	case !cached:
+		sum = p4Sum(dialect.P4Value(value))
+	}
+	return sum, true
+}
+
+// equal reports whether a guest has what is here, and how many of its keys were taken. What it lacks, or has otherwise,
+// it is told, but for a value that was never here: that it has written, and it is taken, as fast as rumors are. Of a
+// key that it had otherwise before it is one of several that were written at the same time.
+func (p *P4) equal(ctx context.Context, id string, g *p4Guest, at netip.AddrPort, shown *p4Shown) (equal bool, took int) {
+	sums := shown.sums
+	p.mu.Lock()
+	before, said := g.has, maps.Clone(g.said)
+	for key := range said { // it has said more since it was asked
+		sums[key] = before[key]
+	}
+	g.has = maps.Clone(sums)
 	p.mu.Unlock()
 	var tells []string
-	for key, sum := range shown {
-		if _, still := s.Data[key]; still && p.differs(ctx, id, g, key, s.Data[key], sum, before) {
+	until := time.Now().Add(p4PushFor)
+	taking, stop := context.WithDeadline(ctx, until)
+	defer stop()
+	equal = !shown.more && !shown.cut
+	for key := range sums {
+		if _, newer := said[key]; newer {
+			continue
+		}
+		verdict := p4Later
+		if time.Now().Before(until) {
+			verdict = p.compare(taking, id, g, key, shown, before)
+		}
+		switch verdict {
+		case p4Tell:
 			tells = append(tells, key)
+		case p4Took:
+			took++
+			equal = false // it may have lost: the next look shows it
+		case p4Spent, p4Later:
+			equal = false
+			p.mu.Lock()
+			if g.has[key] = before[key]; before[key] == 0 { // it is new at the next look, too
+				delete(g.has, key)
+			}
+			p.mu.Unlock()
+			if verdict == p4Spent {
+				stop()
+			}
+		case p4Same:
 		}
 	}
-	for after := ""; ; {
+	for after := ""; !shown.cut; {
 		keys, err := p.node.Keys("", after, p4Page)
 		if err != nil || len(keys) == 0 {
 			break
 		}
 		for i := range keys {
-			if after = keys[i].Key; shown[after] == 0 && !P4IsReserved(after) {
+			if after = keys[i].Key; sums[after] == 0 && !P4IsReserved(after) {
 				tells = append(tells, after)
 			}
 		}
 	}
 	slices.Sort(tells)
-	until := time.Now().Add(p4PushFor)
+	until = time.Now().Add(p4PushFor)
 	for _, key := range tells {
 		if time.Now().After(until) || !p.tell(ctx, g, at, key, dialect.P4Cold) {
 			break
 		}
 	}
-	return len(tells) == 0
+	return equal && len(tells) == 0, took
 }
 
-// differs reports whether a guest is to be told a key, which it has with a value: it may be taken.
-func (p *P4) differs(ctx context.Context, id string, g *p4Guest, key string, value []byte, sum uint64, before map[string]uint64) bool {
+// p4Verdict is what a key that a guest has shown comes to.
+type p4Verdict int
+
+const (
+	p4Same  p4Verdict = iota
+	p4Tell            // it has something old
+	p4Took            // it had something new
+	p4Later           // it has, and that is taken later
+	p4Spent           // and so is the rest
+)
+
+// compare compares a key that a guest has shown with ours: it may be taken.
+func (p *P4) compare(ctx context.Context, id string, g *p4Guest, key string, shown *p4Shown, before map[string]uint64) p4Verdict {
 	stored, err := p.node.Get(key)
 	if err != nil {
-		return false // the node ends
+		return p4Same // the node ends
 	}
-	ours, is := stored.Value()
-	own := p4Null
+	own, _ := p.sumOf(&stored)
+	sum, value := shown.sums[key], shown.values[key]
+	is := len(stored.Siblings) > 0
 	p.mu.Lock()
-	k, known := p.keys[key]
-	cached := known && k.at == string(stored.Context)
-	if cached {
-		own = k.sum
-	}
-	p.mu.Unlock()
-	if is && !cached {
-		own = p4Sum(dialect.P4Value(ours))
-	}
-	p.mu.Lock()
+	k := p.keys[key]
 	if is {
 		k = p.key(key)
 		k.holds(stored.Context, own)
@@ -243,7 +351,7 @@ func (p *P4) differs(ctx context.Context, id string, g *p4Guest, key string, val
 			k.told = stored.Context
 		}
 		p.mu.Unlock()
-		return false
+		return p4Same
 	}
 	was := before[key]
 	changed := was != 0 && was != sum // since it was looked at, or else since it was equal
@@ -260,14 +368,22 @@ func (p *P4) differs(ctx context.Context, id string, g *p4Guest, key string, val
 	}
 	p.mu.Unlock()
 	if !fresh {
-		return true
+		return p4Tell
+	}
+	if value == nil || ctx.Err() != nil {
+		return p4Later
+	}
+	if !p.pays(time.Now(), shown.from) {
+		return p4Spent
 	}
 	w := hearsay.Write{Key: key, Value: value, Context: told}
 	if !is {
 		w.Context, w.If = nil, hearsay.IfAbsent
 	}
-	err = p.put(ctx, dialect.P4RumorID(id+"\x00"+key, value), w, sum, []string{id})
-	return err != nil || is // then it may have lost: the next look shows it
+	if p.put(ctx, dialect.P4RumorID(id+"\x00"+key, value), w, sum, []string{id}) != nil {
+		return p4Later
+	}
+	return p4Took
 }
 
 // Hear takes a rumor of a guest that has come from an address, once in the whole network. What is written blindly there
@@ -308,6 +424,7 @@ func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor, from netip.Addr) erro
 
 // pays reports whether one more rumor is taken from an address.
 func (p *P4) pays(now time.Time, from netip.Addr) bool {
+	from = core.Source(from)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until := p.paid[from]
