@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,6 +30,11 @@ type abroad struct {
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
 }
+
+// ErrSeedsBack is why a peer stops that has joined an earlier program's seeds: a quorum of its list are seeds of ours
+// now. One that is started anew with the same configuration joins these. What it has stored meanwhile it has then if it
+// has a data directory.
+var ErrSeedsBack = errors.New("an earlier program was at the seeds' addresses, and this node has joined that; seeds of hearsay are there now: start it anew, and it joins these")
 
 // The waits between two questions to a seed that nothing accepts connections at. Guesses.
 const (
@@ -94,6 +100,23 @@ func (b *abroad) ask(seed netip.AddrPort) {
 	}
 }
 
+// speaks gives what a seed speaks. Another program may be there than answered last: then it is asked again.
+func (b *abroad) speaks(seed netip.AddrPort, again bool) (guest.Language, error) {
+	streams := b.agent.streams
+	if again {
+		streams.languages.forget(seed)
+	}
+	conn, why := streams.connect(seed)
+	if conn != nil {
+		conn.Close()
+		return guest.Ours, nil
+	}
+	if speaks := streams.languages.spoken(seed, time.Now()); speaks != 0 {
+		return speaks, nil
+	}
+	return 0, errors.New(cmp.Or(why, "it does not answer"))
+}
+
 // mayTurn reports whether this peer knows no seeds of its own.
 func (b *abroad) mayTurn() (may bool) {
 	b.agent.ask(func(time.Time) { may = b.agent.loop.node.Seeded().MayTurn() })
@@ -143,7 +166,7 @@ func (b *abroad) met(speaks guest.Language) {
 		b.part.Store(part)
 		a.cfg.Logger.Info("The seeds are an earlier program's: this node registers with them, and goes by their lists, which nobody has signed",
 			"dialect", speaks.Dialect(), "seeds", len(seeds))
-		part.Start()
+		part.Start(b.speaks, func() { a.stop(ErrSeedsBack) })
 	})
 }
 

@@ -82,6 +82,16 @@ func (l *languages) lost(at netip.AddrPort) {
 	l.setOurs(at, false)
 }
 
+// forget is told that another program may be at an address than answered last: it is asked at once.
+func (l *languages) forget(at netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setOurs(at, false)
+	if seed := l.seeds[at]; seed != nil {
+		seed.askAt = time.Time{}
+	}
+}
+
 // setOurs is called with mu held. A registration by what was there before is over.
 func (l *languages) setOurs(at netip.AddrPort, ours bool) {
 	seed := l.seeds[at]
@@ -190,6 +200,16 @@ func (l *languages) foreignAt(at netip.AddrPort) guest.Language {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if seed := l.seeds[at]; seed != nil && !seed.ours {
+		return seed.foreign
+	}
+	return 0
+}
+
+// spoken gives what a seed that is not ours has answered, if it need not be asked again yet; else 0.
+func (l *languages) spoken(at netip.AddrPort, now time.Time) guest.Language {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seed := l.seeds[at]; seed != nil && !seed.ours && now.Before(seed.askAt) {
 		return seed.foreign
 	}
 	return 0

@@ -51,6 +51,9 @@ type Abroad struct {
 	seeds  []*foreignSeed
 	quorum int
 
+	language func(seed netip.AddrPort, again bool) (Language, error) // that a seed speaks
+	back     func()                                                  // a quorum of the seeds are ours
+
 	changed atomic.Bool // members of ours have come or gone
 
 	ctx    context.Context // ends with Close
@@ -67,6 +70,7 @@ type Abroad struct {
 	gone   map[netip.AddrPort]bool           // of text: those that this node has reported
 	paid   time.Time                         // until then what was reported is paid for: see ReportsPerSecond
 	told   bool                              // that a quorum has registered this node
+	isBack bool                              // a quorum of the seeds are ours
 }
 
 // listing is a node that is listed, other than this one.
@@ -132,8 +136,10 @@ func NewAbroad(h *Host, links *Links, self netip.AddrPort, tongue core.Dialect, 
 	return a
 }
 
-// Start begins. It is called once.
-func (a *Abroad) Start() {
+// Start begins. It is called once. What a seed speaks is asked of speaks, again if it may have changed; back is called
+// when a quorum of the seeds are ours, once.
+func (a *Abroad) Start(speaks func(seed netip.AddrPort, again bool) (Language, error), back func()) {
+	a.language, a.back = speaks, back
 	a.host.Note(func(p *Phrases) string { p.abroad = true; return "" })
 	for _, s := range a.seeds {
 		a.wait.Go(func() { a.keep(s) })

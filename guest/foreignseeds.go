@@ -36,6 +36,8 @@ type foreignSeed struct {
 
 	registered bool             // this node: it has said so, and its list has it since
 	answered   bool             // when it was asked last
+	ours       bool             // likewise: it is a seed of ours
+	lost       bool             // likewise: another program may be there now
 	list       []netip.AddrPort // as it gave it last
 	listedAt   time.Time
 	bad        int      // entries that make no sense
@@ -68,6 +70,7 @@ func (a *Abroad) keep(s *foreignSeed) {
 			return
 		}
 		a.note(s, err)
+		a.lookBack()
 		next := wait
 		if err == nil {
 			wait, next = registerEach, a.listEvery()
@@ -107,6 +110,9 @@ func (a *Abroad) meet(s *foreignSeed) error {
 	registered := s.registered
 	a.mu.Unlock()
 	if !registered {
+		if err := a.checkLanguage(s, s.lost); err != nil {
+			return err
+		}
 		if err := a.register(s); err != nil {
 			return err
 		}
@@ -117,6 +123,7 @@ func (a *Abroad) meet(s *foreignSeed) error {
 	}
 	in := slices.Contains(peers, a.self)
 	a.mu.Lock()
+	s.lost = !in
 	s.list, s.listedAt, s.bad, s.answered, s.registered = peers, time.Now(), bad, true, in
 	a.mu.Unlock()
 	a.merge()
@@ -134,6 +141,11 @@ func (a *Abroad) askSeed(s *foreignSeed, line []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, askSeedTimeout)
 	defer cancel()
 	answer, err := a.host.call(ctx, s.addr, line)
+	if err != nil {
+		a.mu.Lock()
+		s.lost = true
+		a.mu.Unlock()
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("no answer within %v", askSeedTimeout)
 	}
@@ -170,10 +182,45 @@ func (a *Abroad) fetch(s *foreignSeed) (peers []netip.AddrPort, bad int, err err
 	return dialect.ReadPeers(answer)
 }
 
+// errOurs is why this node does not register with a seed.
+var errOurs = errors.New("it is a seed of hearsay")
+
+// checkLanguage says why this node cannot register with a seed, which may be one of ours: it would be a guest there.
+func (a *Abroad) checkLanguage(s *foreignSeed, again bool) error {
+	speaks, err := a.language(s.addr, again)
+	switch {
+	case err != nil:
+		return err
+	case speaks == Ours:
+		return errOurs
+	case speaks.Dialect() != a.program():
+		return fmt.Errorf("it speaks %s, as no quorum of the seeds does", languageWords[speaks])
+	}
+	return nil
+}
+
+// lookBack tells once that a quorum of the seeds are ours: another program was at their addresses for a while.
+func (a *Abroad) lookBack() {
+	a.mu.Lock()
+	ours := 0
+	for _, s := range a.seeds {
+		if s.ours {
+			ours++
+		}
+	}
+	isBack := ours >= a.quorum && !a.isBack
+	a.isBack = a.isBack || isBack
+	a.mu.Unlock()
+	if isBack {
+		a.back()
+	}
+}
+
 // note keeps what came of asking a seed, and has the log tell what is new.
 func (a *Abroad) note(s *foreignSeed, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	s.ours = err == errOurs
 	if err == nil {
 		s.failed, s.said = "", ""
 		a.tellRegistered()

@@ -49,6 +49,7 @@ func (a *Abroad) keepText(s *foreignSeed) {
 			return
 		}
 		a.note(s, err)
+		a.lookBack()
 		if !a.pause(wait/2+rand.N(wait), nil) {
 			return
 		}
@@ -60,6 +61,9 @@ func (a *Abroad) registeredText(s *foreignSeed) (*TextSeed, error) {
 	if has := s.before; has != nil {
 		s.before = nil
 		return has, nil
+	}
+	if err := a.checkLanguage(s, true); err != nil {
+		return nil, err
 	}
 	return RegisterText(a.ctx, a.host.Dial, s.addr, a.self)
 }

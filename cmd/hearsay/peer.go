@@ -49,6 +49,7 @@ type nodeOptions struct {
 	http     string
 	settings string
 	json     bool
+	said     bool     // that the node can be asked
 	found    bool     // of a seed
 	newest   bool     // likewise
 	onSignal onSignal // of a peer
@@ -327,6 +328,26 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	}
 	config.Logger, config.TextLog, config.TextStyle = log.Logger, log.Raw, o.logStyle.text()
 
+	warnOfVariables(log.Logger, os.Environ())
+	o.greet(log, &config)
+	if _, set := os.LookupEnv("GOGC"); !set && o.role == hearsay.RoleSeed {
+		debug.SetGCPercent(seedGCPercent)
+	}
+	for {
+		err := o.runAgent(ctx, stop, cmd, log, &config)
+		if !errors.Is(err, agent.ErrSeedsBack) || ctx.Err() != nil {
+			return err
+		}
+		lost := "nothing: it is in the data directory"
+		if config.Data == "" {
+			lost = "all that no other node has: there is no data directory"
+		}
+		log.Warn("The seeds are hearsay's: this node, which had joined an earlier program's at their addresses, starts anew to join them", "lost", lost)
+	}
+}
+
+// runAgent runs a node until it stops. Its addresses are then those of the next.
+func (o *nodeOptions) runAgent(ctx context.Context, stop func(), cmd *cobra.Command, log *nodelog.Log, config *agent.Config) (err error) {
 	listener, err := listenHTTP(o.http)
 	if err != nil {
 		return err
@@ -334,12 +355,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	if listener != nil {
 		defer listener.Close() // unless the server has done so
 	}
-	warnOfVariables(log.Logger, os.Environ())
-	o.greet(log, &config)
-	if _, set := os.LookupEnv("GOGC"); !set && o.role == hearsay.RoleSeed {
-		debug.SetGCPercent(seedGCPercent)
-	}
-	node, err := agent.Start(ctx, config)
+	node, err := agent.Start(ctx, *config)
 	if err != nil {
 		return err
 	}
@@ -351,30 +367,48 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		machine, _ := os.Hostname()             // without one it is asked by its other names
 		server := web.Server(node, web.Info{
 			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(), LogLost: log.Lost,
-			Join: urlsOf(&config), Log: log.Logger,
+			Join: urlsOf(config), Log: log.Logger,
 		})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)
 	}
-	o.listening(log, &config, ready)
+	o.listening(log, config, ready)
 	o.announce(log, node, listener)
-	if o.json {
+	if o.json && !o.said {
 		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // its reader may have gone
 	}
+	o.said = true
 	talked := make(chan struct{})
+	talking, hush := context.WithCancel(ctx)
 	go func() {
 		defer close(talked)
-		o.chatter.run(ctx, node, log.Logger)
+		o.chatter.run(talking, node, log.Logger)
 	}()
-	defer func() { stop(); <-talked }() // before the log is closed
+	defer func() { hush(); <-talked }() // before the log is closed
 	select {
 	case <-node.Done():
+		o.keepPlaces(config, ready)
 		return node.Err() // nil: it was told to leave
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process at once
 	return o.interrupted(log, node)
+}
+
+// keepPlaces has the next node of this process listen where this one did, if the kernel has chosen the ports.
+func (o *nodeOptions) keepPlaces(config *agent.Config, ready readyLine) {
+	config.Bind, o.http = withPort(config.Bind, ready.Addr), withPort(o.http, ready.HTTP)
+}
+
+// withPort gives an address with the port of another, if it has none of its own.
+func withPort(addr, other string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port != "0" {
+		return addr
+	}
+	_, port, _ = net.SplitHostPort(other) // well-formed: it was listened at
+	return net.JoinHostPort(host, port)
 }
 
 // interrupted ends a node as a signal has asked.

@@ -294,3 +294,46 @@ func TestHungGuestAbroad(t *testing.T) {
 	w.until(w.ours, hung.Addr, "alive")
 	w.harmless()
 }
+
+// A peer of ours that has joined an earlier program's seeds, at the addresses of ours that were down, starts anew once
+// ours are there, joins them, and has what it stored meanwhile.
+func TestBackFromAbroad(t *testing.T) {
+	t.Parallel()
+	w := newAbroad(t)
+	for i := range 2 { // a quorum
+		w.runSeed(i)
+	}
+	w.runOurs()
+	ours := w.ours[0]
+	w.listed(ours.Said.Addr)
+	node := "http://" + ours.Said.HTTP
+	process.Command(t, process.Binary(t), "put", "--node", node, "written", "abroad")
+	for _, s := range w.seeds {
+		s.Kill()
+	}
+	w.runSeeds()
+	at := w.network.seeds[0].Said.Addr
+	process.Until(t, "it has joined ours", soon, func() string {
+		got, err := exec.Command(process.Binary(t), "members", "--node", node).CombinedOutput() // it may be starting
+		if err != nil || !strings.Contains(string(got), at) {
+			return string(got)
+		}
+		return ""
+	})
+	w.until(append(slices.Clone(w.network.seeds), ours), ours.Said.Addr, "alive")
+	var all struct {
+		Members []struct{ Addr, Dialect string }
+	}
+	w.ask(w.network.seeds[0], "/v1/members", &all)
+	for _, m := range all.Members {
+		if m.Dialect != "" {
+			t.Errorf("a seed has %s as a guest of %s", m.Addr, m.Dialect)
+		}
+	}
+	if got, err := exec.Command(process.Binary(t), "get", "--node", node, "written").CombinedOutput(); err != nil || strings.TrimSpace(string(got)) != "abroad" {
+		t.Errorf("what was stored abroad: %s, %v", got, err)
+	}
+	if log := w.read("ours1.log"); strings.Count(log, "starts anew to join them") != 1 {
+		t.Errorf("it has not said once that it starts anew:\n%s", log)
+	}
+}
