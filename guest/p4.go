@@ -35,6 +35,7 @@ const (
 	p4SayBurst   = 10 * time.Second       // of these at once
 	p4RosterEach = time.Second            // and at our members
 	p4PingEach   = 2 * time.Second        // between two pings of a guest
+	p4DoubtEach  = time.Second            // and of one that is doubted
 	p4Misses     = 2                      // pings without an answer, one after the other, until it is dead
 	p4Indirect   = 3                      // others that are asked to ping it
 	p4CheckFirst = 2 * time.Second        // from what was told, or was found different, to a look at what the guest has
@@ -148,6 +149,7 @@ type p4Guest struct {
 	pinging bool // it is pinged
 	busy    bool // it is told something, or looked at
 	missed  int
+	pinged  time.Time
 	pingAt  time.Time
 	looked  time.Time // what it has was looked at last
 	lookAt  time.Time
@@ -454,6 +456,14 @@ func (g *p4Guest) soon(now time.Time, in time.Duration) {
 	}
 	if at.Before(g.lookAt) {
 		g.lookAt = at
+	}
+}
+
+// pingSoon has a guest that may be gone pinged, unless it was just now. One that has missed a ping is pinged in its
+// time: the next that it misses is its end.
+func (g *p4Guest) pingSoon() {
+	if at := g.pinged.Add(p4DoubtEach); g.missed == 0 && at.Before(g.pingAt) {
+		g.pingAt = at
 	}
 }
 

@@ -533,6 +533,42 @@ func TestP4Flood(t *testing.T) {
 	})
 }
 
+// Others may say as often as they will that a guest is dead: it is pinged now and then, and is dead no sooner. What they
+// say is paid for.
+func TestP4DoubtFlood(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		join(t, n, nodes[0], newOld("node_1"), oldAt)
+		pass(5 * time.Second)
+		number, refused := 0, 0
+		flood := func(d time.Duration) {
+			for until := time.Now().Add(d); time.Now().Before(until); pass(time.Millisecond) {
+				number++
+				r := &dialect.P4Rumor{ID: fmt.Sprint(number), Data: dialect.P4Data{Operation: dialect.P4Failed, NodeID: "node_1"}}
+				if errors.Is(nodes[0].Hear(t.Context(), r, theirIP), ErrP4TooMuch) {
+					refused++
+				}
+			}
+		}
+		before := n.count(oldAt + " " + p4PathPing)
+		flood(10 * time.Second)
+		if got := n.count(oldAt+" "+p4PathPing) - before; got > 11 {
+			t.Errorf("it is pinged %d times in 10 s", got)
+		}
+		if refused == 0 {
+			t.Errorf("%d doubts in 10 s are all heard", number)
+		}
+		n.set(oldAt, nil)
+		flood(p4PingEach - 100*time.Millisecond)
+		if got := state(nodes[0], "node_1"); got == hearsay.StateDead {
+			t.Error("a guest that starts anew is dead at once")
+		}
+		pass(2 * p4PingEach)
+		if got := state(nodes[0], "node_1"); got != hearsay.StateDead {
+			t.Errorf("one that has gone is %v", got)
+		}
+	})
+}
+
 // What a guest shows is taken as fast as what it says, the rest later, and is not held meanwhile. It is pinged on.
 func TestP4ShowsMuch(t *testing.T) {
 	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {

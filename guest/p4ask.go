@@ -144,7 +144,7 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	}
 	now := time.Now()
 	p.mu.Lock()
-	g.pingAt = began.Add(p4PingEach)
+	g.pinged, g.pingAt = began, began.Add(p4PingEach)
 	g.missed++
 	if alive {
 		g.missed = 0

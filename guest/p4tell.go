@@ -39,7 +39,7 @@ func (p *P4) tellWaiting(ctx context.Context, id string, g *p4Guest, at netip.Ad
 		for _, key := range keys[i:] {
 			g.waiting[key] = struct{}{}
 		}
-		g.pingAt = time.Now()
+		g.pingSoon()
 		p.mu.Unlock()
 		return false
 	}
@@ -121,7 +121,7 @@ func (p *P4) look(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !reached(err) {
-		g.pingAt = now
+		g.pingSoon()
 	}
 	next := now.Add(p4CheckCalm)
 	if took > 0 { // what is taken at once is so much
@@ -393,6 +393,9 @@ func (p *P4) Hear(ctx context.Context, r *dialect.P4Rumor, from netip.Addr) erro
 		return nil
 	}
 	if r.Data.Operation == dialect.P4Failed {
+		if !p.pays(time.Now(), from) {
+			return ErrP4TooMuch
+		}
 		p.doubt(r.Data.NodeID)
 		return nil
 	}
@@ -483,8 +486,11 @@ func (p *P4) doubt(id string) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g := p.guests[id]; g != nil {
-		g.pingAt = now
+	g, at := p.guests[id], p.places[id]
+	if g != nil {
+		g.pingSoon()
+	} else if at.Port == 0 {
+		return // no member
 	}
 	p.lookSoon(now)
 	p.wake()
