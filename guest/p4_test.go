@@ -533,8 +533,8 @@ func TestP4Flood(t *testing.T) {
 	})
 }
 
-// Others may say as often as they will that a guest is dead: it is pinged now and then, and is dead no sooner. What they
-// say is paid for.
+// Others may say as often as they will that a guest is dead: it is pinged now and then, and is dead no sooner. What
+// they say is paid for.
 func TestP4DoubtFlood(t *testing.T) {
 	p4World(t, []string{"ada"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
 		join(t, n, nodes[0], newOld("node_1"), oldAt)
@@ -565,6 +565,31 @@ func TestP4DoubtFlood(t *testing.T) {
 		pass(2 * p4PingEach)
 		if got := state(nodes[0], "node_1"); got != hearsay.StateDead {
 			t.Errorf("one that has gone is %v", got)
+		}
+	})
+}
+
+// A name is not taken over from a guest that is slow for once, but from one that is dead: that which joins waits for it.
+func TestP4TakesOver(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		first := newOld("node_1")
+		join(t, n, nodes[0], first, oldAt)
+		pass(5 * time.Second)
+		n.read(func() { first.deaf = map[string]bool{p4PathPing: true} })
+		go func() {
+			pass(1500 * time.Millisecond)
+			n.read(func() { first.deaf = nil })
+		}()
+		join(t, n, nodes[0], newOld("node_1"), "127.0.0.2:8001")
+		pass(20 * time.Second)
+		if at := nodes[1].Guests()[0].Addr.String(); at != oldAt {
+			t.Errorf("after a pause of 1.5 s the guest is at %s", at)
+		}
+		n.set(oldAt, nil) // it starts anew elsewhere
+		join(t, n, nodes[0], newOld("node_1"), "127.0.0.1:8011")
+		pass(time.Second)
+		if at := nodes[1].Guests()[0].Addr.String(); at != "127.0.0.1:8011" {
+			t.Errorf("one that has moved is at %s", at)
 		}
 	})
 }

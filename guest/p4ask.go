@@ -36,6 +36,7 @@ const (
 	p4JoinFor     = 10 * time.Second       // they listen only some time after they have asked
 	p4JoinWait    = 500 * time.Millisecond // between two tries
 	p4JoinTries   = 3                      // of one that takes connections: one that starts may not be ready once
+	p4OutliveFor  = 10 * time.Second       // for which one that joins waits for the end of another of its name
 	p4Tries       = 16                     // nodes at a time that are asked whether they are what others say
 	p4Looks       = 2                      // guests at a time whose GET /api/status is read: it may be long
 	p4HintEach    = time.Second            // between two times that one address is believed to name others
@@ -385,9 +386,9 @@ func (p *P4) register(ctx context.Context, id string, at netip.AddrPort) error {
 		return fmt.Errorf("%w: there are %d guests, %d of them at its address; want at most %d and %d", ErrP4Refused, all, of, p4Most, p4MostOf)
 	case known != nil && before.Addr == at && before.State == hearsay.StateAlive:
 		return nil
-	case known != nil && before.Addr != at && before.State != hearsay.StateDead && p.name(ctx, before.Addr.String()) == id:
+	case known != nil && before.Addr != at && before.State != hearsay.StateDead && !p.outlives(ctx, id, before.Addr):
 		p.refused.Add(1)
-		return fmt.Errorf("%w: %s is at %s, and answers there", ErrP4Refused, id, before.Addr)
+		return fmt.Errorf("%w: %s is at %s, and is not dead there", ErrP4Refused, id, before.Addr)
 	}
 	r := p4Record{Addr: at, State: hearsay.StateAlive, Since: time.Now().UTC()}
 	if !p.set(ctx, id, r) {
@@ -398,6 +399,35 @@ func (p *P4) register(ctx context.Context, id string, at netip.AddrPort) error {
 	p.mu.Unlock()
 	p.wake()
 	return nil
+}
+
+// outlives waits until the guest of a name is dead at an address, unless it answers there. One that is slow for once
+// keeps its name.
+func (p *P4) outlives(ctx context.Context, id string, at netip.AddrPort) bool {
+	if p.name(ctx, at.String()) == id {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, p4OutliveFor)
+	defer cancel()
+	look := time.NewTicker(p4Tick)
+	defer look.Stop()
+	for {
+		p.mu.Lock()
+		g := p.guests[id]
+		dead := g == nil || g.State == hearsay.StateDead
+		if !dead {
+			g.pingSoon()
+		}
+		p.mu.Unlock()
+		if dead {
+			return true
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // p4Hint is a node that a guest has named.
