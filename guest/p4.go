@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,7 @@ import (
 // The limits on guests of p4. All are guesses.
 const (
 	p4Most       = 256                    // guests
-	p4MostOf     = 64                     // of these, of one IP address
+	p4MostOf     = 64                     // of these, of one IP address or IPv6 network
 	p4Servers    = 2                      // of our nodes, that serve each guest
 	p4Tick       = 200 * time.Millisecond // between two looks at what is to do
 	p4ReadyAfter = 2 * time.Second        // of having all that others have of the store, until this node serves guests
@@ -709,7 +710,7 @@ func (p *P4) noteGuest(now time.Time, id string, value []byte) {
 	case gone:
 		delete(p.guests, id)
 		return
-	case g == nil && len(p.guests) >= p4Most:
+	case g == nil && len(p.guests) >= p4Most && !p.makeRoom(r.State):
 		p.refused.Add(1)
 		return
 	case g == nil:
@@ -727,6 +728,30 @@ func (p *P4) noteGuest(now time.Time, id string, value []byte) {
 		}
 	}
 	g.p4Record = r
+}
+
+// deadest gives the guest that is dead for the longest of some; "": none is. Its caller holds p.mu.
+func (p *P4) deadest(among func(*p4Guest) bool) (id string) {
+	for other, g := range p.guests {
+		if g.State != hearsay.StateDead || !among(g) {
+			continue
+		}
+		if id == "" || cmp.Or(g.Since.Compare(p.guests[id].Since), strings.Compare(other, id)) < 0 {
+			id = other
+		}
+	}
+	return id
+}
+
+// makeRoom forgets a guest that is dead for one that is not, and may be told of before the end of that. Its caller
+// holds p.mu.
+func (p *P4) makeRoom(state hearsay.State) bool {
+	id := ""
+	if state != hearsay.StateDead {
+		id = p.deadest(func(*p4Guest) bool { return true })
+	}
+	delete(p.guests, id)
+	return id != ""
 }
 
 // set has all our nodes know a guest's state.

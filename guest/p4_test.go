@@ -569,7 +569,7 @@ func TestP4DoubtFlood(t *testing.T) {
 	})
 }
 
-// A name is not taken over from a guest that is slow for once, but from one that is dead: that which joins waits for it.
+// A name is not taken over from a guest that is slow for once, but from one that is dead: one that joins waits for it.
 func TestP4TakesOver(t *testing.T) {
 	p4World(t, []string{"ada", "bob"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
 		first := newOld("node_1")
@@ -590,6 +590,53 @@ func TestP4TakesOver(t *testing.T) {
 		pass(time.Second)
 		if at := nodes[1].Guests()[0].Addr.String(); at != "127.0.0.1:8011" {
 			t.Errorf("one that has moved is at %s", at)
+		}
+	})
+}
+
+// Guests that are dead make room, those first that have been so longest.
+func TestP4DeadMakeRoom(t *testing.T) {
+	p4World(t, []string{"ada", "bob"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		for i := range p4Most {
+			o := newOld("node_" + strconv.Itoa(i))
+			o.deaf = map[string]bool{p4PathProbe: true}
+			join(t, n, nodes[0], o, fmt.Sprintf("127.0.%d.1:%d", i/p4MostOf, 8001+i))
+			synctest.Wait()
+		}
+		join(t, n, nodes[0], newOld("late"), "127.1.0.1:8001")
+		synctest.Wait()
+		if guests := nodes[1].Guests(); len(guests) != p4Most || state(nodes[1], "late") != 0 {
+			t.Fatalf("%d guests, the late one is %v", len(guests), state(nodes[1], "late"))
+		}
+		pass(5 * time.Second)
+		n.set("127.0.0.1:8008", nil) // node_7
+		pass(20 * time.Second)
+		n.set("127.0.0.1:8004", nil) // node_3, later
+		n.set("127.0.1.1:8101", nil)
+		pass(20 * time.Second)
+		join(t, n, nodes[0], newOld("late"), "127.1.0.1:8001")
+		synctest.Wait()
+		join(t, n, nodes[1], newOld("later"), "127.0.1.1:9000") // where are as many as may be
+		pass(5 * time.Second)
+		for i, p := range nodes {
+			for name, want := range map[string]hearsay.State{"late": hearsay.StateAlive, "later": hearsay.StateAlive, "node_7": 0, "node_100": 0, "node_3": hearsay.StateDead} {
+				if got := state(p, name); got != want {
+					t.Errorf("at %d %s is %v, want %v", i, name, got, want)
+				}
+			}
+		}
+	})
+}
+
+// One network has so many guests, from whichever of its addresses.
+func TestP4LimitOfNetwork(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		for i := range p4MostOf + 3 {
+			join(t, n, nodes[0], newOld("node_"+strconv.Itoa(i)), fmt.Sprintf("[2001:db8::%x]:8001", i+1))
+			synctest.Wait()
+		}
+		if got := len(nodes[0].Guests()); got != p4MostOf {
+			t.Errorf("%d guests of one /64", got)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
 // The limits of what is asked over HTTP. All but p4PingLimit are guesses.
@@ -368,22 +369,26 @@ func (p *P4) register(ctx context.Context, id string, at netip.AddrPort) error {
 		return fmt.Errorf("%w: %s is a node of hearsay in this network; want another name", ErrP4Refused, id)
 	}
 	p.mu.Lock()
-	known, of := p.guests[id], 0
+	known, of, source := p.guests[id], 0, core.Source(at.Addr())
 	for _, g := range p.guests {
-		if g.Addr.Addr() == at.Addr() {
+		if core.Source(g.Addr.Addr()) == source {
 			of++
 		}
 	}
 	all := len(p.guests)
+	full, room := known == nil && (all >= p4Most || of >= p4MostOf), ""
+	if full {
+		room = p.deadest(func(g *p4Guest) bool { return of < p4MostOf || core.Source(g.Addr.Addr()) == source })
+	}
 	var before p4Record
 	if known != nil {
 		before = known.p4Record
 	}
 	p.mu.Unlock()
 	switch {
-	case known == nil && (all >= p4Most || of >= p4MostOf):
+	case full && room == "":
 		p.refused.Add(1)
-		return fmt.Errorf("%w: there are %d guests, %d of them at its address; want at most %d and %d", ErrP4Refused, all, of, p4Most, p4MostOf)
+		return fmt.Errorf("%w: there are %d guests, %d of them at its address, and none is dead to make room; want at most %d and %d", ErrP4Refused, all, of, p4Most, p4MostOf)
 	case known != nil && before.Addr == at && before.State == hearsay.StateAlive:
 		return nil
 	case known != nil && before.Addr != at && before.State != hearsay.StateDead && !p.outlives(ctx, id, before.Addr):
@@ -391,7 +396,11 @@ func (p *P4) register(ctx context.Context, id string, at netip.AddrPort) error {
 		return fmt.Errorf("%w: %s is at %s, and is not dead there", ErrP4Refused, id, before.Addr)
 	}
 	r := p4Record{Addr: at, State: hearsay.StateAlive, Since: time.Now().UTC()}
-	if !p.set(ctx, id, r) {
+	writes := []hearsay.Write{{Key: p4GuestPrefix + id, Value: jsonOf(r)}}
+	if full {
+		writes = append(writes, hearsay.Write{Key: p4GuestPrefix + room, Delete: true})
+	}
+	if !p.write(ctx, writes...) {
 		return errors.New("could not tell the other nodes of it")
 	}
 	p.mu.Lock()
