@@ -150,6 +150,7 @@ type p4Guest struct {
 	pinging bool // it is pinged
 	busy    bool // it is told something, or looked at
 	missed  int
+	vouched bool // another guest has said that it lives, since it has answered last
 	pinged  time.Time
 	pingAt  time.Time
 	looked  time.Time // what it has was looked at last
@@ -387,7 +388,7 @@ func (p *P4) assign(ctx context.Context, now time.Time) {
 		}
 		serves := ready && p.server(id, living)
 		if serves && !g.serves {
-			g.pingAt, g.lookAt, g.wait, g.missed = now, now, p4CheckFirst, 0
+			g.pingAt, g.lookAt, g.wait, g.missed, g.vouched = now, now, p4CheckFirst, 0, false
 			g.waiting, g.has, g.said = make(map[string]struct{}), make(map[string]uint64), make(map[string]struct{})
 		}
 		g.serves = serves

@@ -336,14 +336,22 @@ func TestP4DeadAndAlive(t *testing.T) {
 			if !two.Members["node_1"].IsAlive || !two.Members["ada"].IsAlive || !two.Members["bob"].IsAlive || two.Members["bob"].Port != 9002 {
 				t.Errorf("it believes %v", two.Members)
 			}
-			one.deaf = map[string]bool{p4PathPing: true} // node_2 says that it answers
+			one.deaf = map[string]bool{p4PathPing: true}
+			two.deaf = map[string]bool{p4PathProbe: true}
+			for i := range nodes { // nodes of ours say that it answers
+				n.at[fmt.Sprintf("localhost:%d", 9001+i)] = newOld("")
+			}
 		})
 		pass(time.Minute)
 		if got := state(nodes[0], "node_1"); got != hearsay.StateAlive {
-			t.Errorf("it is %v though another reaches it", got)
+			t.Errorf("it is %v though another of ours reaches it", got)
 		}
 		n.set(oldAt, nil)
-		n.read(func() { two.deaf = map[string]bool{p4PathProbe: true} })
+		n.read(func() {
+			for i := range nodes {
+				delete(n.at, fmt.Sprintf("localhost:%d", 9001+i))
+			}
+		})
 		pass(10 * time.Second)
 		n.read(func() {
 			if got := state(nodes[1], "node_1"); got != hearsay.StateDead || two.Members["node_1"].IsAlive {
@@ -637,6 +645,28 @@ func TestP4LimitOfNetwork(t *testing.T) {
 		}
 		if got := len(nodes[0].Guests()); got != p4MostOf {
 			t.Errorf("%d guests of one /64", got)
+		}
+	})
+}
+
+// That a guest says that it reaches another is one more ping for that, and no more.
+func TestP4GuestVouches(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, _ *fakeStore, n *nets, nodes []*P4) {
+		join(t, n, nodes[0], newOld("node_1"), oldAt)
+		join(t, n, nodes[0], newOld("liar"), "127.0.0.1:8002") // it reaches all
+		pass(5 * time.Second)
+		n.set(oldAt, nil)
+		n.read(func() { n.asked = nil })
+		for pings := 0; pings < p4Misses; pings = n.count(oldAt + " " + p4PathPing) {
+			pass(p4Tick)
+		}
+		pass(p4Tick)
+		if got := state(nodes[0], "node_1"); got == hearsay.StateDead {
+			t.Error("the word of a guest is nothing")
+		}
+		pass(2 * p4PingEach)
+		if got := state(nodes[0], "node_1"); got != hearsay.StateDead {
+			t.Errorf("one that has gone is %v on the word of a guest", got)
 		}
 	})
 }

@@ -140,16 +140,24 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	p.mu.Lock()
 	before, first := g.State, g.missed == 0
 	p.mu.Unlock()
-	alive := answers || before != hearsay.StateDead && first && p.others(ctx, id)
+	var others p4Vouched
+	if !answers && before != hearsay.StateDead && first {
+		others = p.others(ctx, id)
+	}
+	alive := answers || others == p4ByOurs
 	if ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
 	p.mu.Lock()
 	g.pinged, g.pingAt = began, began.Add(p4PingEach)
-	g.missed++
-	if alive {
-		g.missed = 0
+	switch waits := others == p4ByGuest && !g.vouched; {
+	case alive:
+		g.missed, g.vouched = 0, false
+	case waits:
+		g.vouched = true
+	default:
+		g.missed++
 	}
 	r, missed := g.p4Record, g.missed
 	p.mu.Unlock()
@@ -159,6 +167,7 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 		state = hearsay.StateAlive
 	case missed >= p4Misses:
 		state = hearsay.StateDead
+	case missed == 0: // a guest has vouched for it
 	case before == hearsay.StateAlive:
 		state = hearsay.StateSuspect
 	}
@@ -168,40 +177,54 @@ func (p *P4) ping(ctx context.Context, id string, g *p4Guest, at netip.AddrPort)
 	}
 }
 
+// p4Vouched is by which others a guest is reached.
+type p4Vouched int
+
+const (
+	p4ByNone  p4Vouched = iota
+	p4ByGuest           // which may lie: it is one more ping for that guest, until it answers again
+	p4ByOurs
+)
+
 // others asks some others to ping a guest: nodes of ours, and guests.
-func (p *P4) others(ctx context.Context, id string) bool {
+func (p *P4) others(ctx context.Context, id string) (by p4Vouched) {
 	self, ours := p.self, p.ours()
-	var asked []string
+	asked := make(map[string]p4Vouched)
 	p.mu.Lock()
 	for name, at := range p.places { // in a random order
 		if m := ours[name]; name != self && m.State == hearsay.StateAlive && len(asked) < p4Indirect-1 {
-			asked = append(asked, net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))))
+			asked[net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port)))] = p4ByOurs
 		}
 	}
 	for other, g := range p.guests {
 		if other != id && g.State == hearsay.StateAlive && len(asked) < p4Indirect {
-			asked = append(asked, g.Addr.String())
+			if to := g.Addr.String(); asked[to] == p4ByNone {
+				asked[to] = p4ByGuest
+			}
 		}
 	}
 	p.mu.Unlock()
-	answers := make(chan bool, len(asked))
+	answers := make(chan p4Vouched, len(asked))
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	defer cancel() // the first that reaches it is enough
-	for _, to := range asked {
+	defer cancel() // the first of ours that reaches it is enough
+	for to, vouches := range asked {
 		asking.Go(func() {
 			var answer dialect.P4Probed
 			err := p.ask(ctx, p4ProbeLimit, to, p4PathProbe, dialect.P4Probe{Target: id, Requester: self}, &answer)
-			answers <- err == nil && answer.Success
+			if err != nil || !answer.Success {
+				vouches = p4ByNone
+			}
+			answers <- vouches
 		})
 	}
 	for range asked {
-		if <-answers {
-			return true
+		if by = max(by, <-answers); by == p4ByOurs {
+			break
 		}
 	}
-	return false
+	return by
 }
 
 // Probe reports whether a member answers, for another node that does not reach it: a guest if it answers now, one of
