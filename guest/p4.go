@@ -134,6 +134,7 @@ type P4 struct {
 	guests  map[string]*p4Guest
 	places  map[string]P4Place // of our nodes, by name
 	keys    map[string]*p4Key
+	uses    uint64    // of these
 	changed time.Time // a key was
 	stale   bool      // it is to be seen anew which nodes serve which guests
 	living  string    // names of our members that are alive: at a change guests are looked at
@@ -167,6 +168,8 @@ type p4Key struct {
 	at   string          // the version of which sum is
 	sum  uint64          // of the winner
 	past []uint64        // of values that it had
+	gone bool            // it was deleted
+	used uint64          // P4.uses at that time
 }
 
 // NewP4 gives those of a node that serves HTTP at a place, and is to join nodes of p4 at these URLs. With a zero place
@@ -609,6 +612,7 @@ func (p *P4) note(c *hearsay.KeyChange) {
 	p.changed = now
 	k := p.key(c.Key)
 	k.holds(c.Context, sum)
+	k.gone = c.Siblings == 0
 	tells := false
 	for _, g := range p.guests {
 		if !g.serves || g.State == hearsay.StateDead {
@@ -631,12 +635,32 @@ func (p *P4) key(key string) *p4Key {
 	k := p.keys[key]
 	if k == nil {
 		if len(p.keys) >= p4Keys {
-			clear(p.keys)
+			p.forgetKeys()
 		}
 		k = &p4Key{}
 		p.keys[key] = k
 	}
+	p.uses++
+	k.used = p.uses
 	return k
+}
+
+// forgetKeys forgets half of the keys: first those that are here, as the store knows them, then those that were
+// deleted; of each the ones that were not asked for the longest. Its caller holds p.mu.
+func (p *P4) forgetKeys() {
+	keys := slices.SortedFunc(maps.Keys(p.keys), func(a, b string) int {
+		one, two := p.keys[a], p.keys[b]
+		if one.gone != two.gone {
+			if two.gone {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(one.used, two.used)
+	})
+	for _, key := range keys[:len(keys)/2] {
+		delete(p.keys, key)
+	}
 }
 
 // holds says which version of a key is here, and the sum of its winner.

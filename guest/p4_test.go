@@ -671,6 +671,50 @@ func TestP4GuestVouches(t *testing.T) {
 	})
 }
 
+// A key that was deleted here stays so, however many others are written: what a guest shows of it is old.
+func TestP4RemembersDeletedKeys(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		o := newOld("node_1")
+		join(t, n, nodes[0], o, oldAt)
+		pass(5 * time.Second)
+		s.put("gone", "1")
+		pass(time.Second)
+		s.Write(t.Context(), hearsay.Write{Key: "gone", Delete: true})
+		pass(time.Second)
+		n.read(func() { n.at = map[string]*old{} })
+		for i := range p4Keys + 100 {
+			nodes[0].note(&hearsay.KeyChange{Key: fmt.Sprint(i), Value: []byte("1"), Siblings: 1, Context: []byte("c")})
+		}
+		nodes[0].mu.Lock()
+		k, remembered := nodes[0].keys["gone"], len(nodes[0].keys)
+		nodes[0].mu.Unlock()
+		if k == nil || len(k.past) == 0 || remembered > p4Keys {
+			t.Fatalf("of what was deleted is remembered %v, beside %d keys", k, remembered)
+		}
+		o.Data = map[string]json.RawMessage{"gone": json.RawMessage("1")}
+		n.set(oldAt, o)
+		pass(time.Minute)
+		n.read(func() {
+			if s.value("gone") != "" || string(o.Data["gone"]) != "null" {
+				t.Errorf("what was deleted is %q here and %s there", s.value("gone"), o.Data["gone"])
+			}
+		})
+		for i := range 2 * p4Keys { // of many that are deleted those are remembered that were so last
+			nodes[0].note(&hearsay.KeyChange{Key: fmt.Sprint("d", i), Context: []byte("c")})
+		}
+		nodes[0].mu.Lock()
+		defer nodes[0].mu.Unlock()
+		for i := 2*p4Keys - p4Keys/3; i < 2*p4Keys; i++ {
+			if nodes[0].keys[fmt.Sprint("d", i)] == nil {
+				t.Fatalf("%d of %d is forgotten", i, 2*p4Keys)
+			}
+		}
+		if len(nodes[0].keys) > p4Keys {
+			t.Errorf("%d keys are remembered", len(nodes[0].keys))
+		}
+	})
+}
+
 // What a guest shows is taken as fast as what it says, the rest later, and is not held meanwhile. It is pinged on.
 func TestP4ShowsMuch(t *testing.T) {
 	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {

@@ -87,6 +87,7 @@ func (p *P4) tell(ctx context.Context, g *p4Guest, at netip.AddrPort, key string
 		k := p.key(key)
 		k.told = stored.Context
 		k.holds(stored.Context, sum)
+		k.gone = !is
 		p.mu.Unlock()
 	}
 	return reached(err)
@@ -345,6 +346,7 @@ func (p *P4) compare(ctx context.Context, id string, g *p4Guest, key string, sho
 	if is {
 		k = p.key(key)
 		k.holds(stored.Context, own)
+		k.gone = false
 	}
 	if sum == own {
 		if is {
