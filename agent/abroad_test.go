@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,6 +168,50 @@ func TestAbroadIsBounded(t *testing.T) {
 	since := time.Since(a.Started())
 	if n := s.count("DEAD_REPORT"); float64(n) > 2+since.Seconds()*guest.ReportsPerSecond {
 		t.Errorf("%d reports in %v", n, since)
+	}
+}
+
+// TestAbroadSparesBystanders: a seed that lies has nobody connect to an address again and again. No list of members has
+// what never answered, and honest guests are looked at as before.
+func TestAbroadSparesBystanders(t *testing.T) {
+	t.Parallel()
+	const ports, paced, burst = 60, 20, 8
+	began := time.Now()
+	p := newOldPeer(t)
+	seeds := []*oldSeed{newOldSeed(t), newOldSeed(t), newOldSeed(t)}
+	a := start(t, quickAbroad("a", seeds...))
+	honest := []string{a.Self().Addr.String(), p.addr.String()}
+	lies := slices.Clone(honest)
+	var connected atomic.Int64
+	for range ports {
+		listener, err := net.Listen("tcp", "127.0.0.8:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		go func() {
+			for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+				connected.Add(1)
+				conn.Close()
+			}
+		}()
+		lies = append(lies, listener.Addr().String())
+	}
+	seeds[0].say("PEER_LIST_REQ", listing(lies...))
+	for _, s := range seeds[1:] {
+		s.say("PEER_LIST_REQ", listing(honest...))
+	}
+	await(t, a, "connections to the bystander", func() bool { return connected.Load() >= paced })
+	if n, most := connected.Load(), burst+4*(time.Since(began).Seconds()+1); float64(n) > most {
+		t.Errorf("%d connections in %v, want at most %f", n, time.Since(began), most)
+	}
+	p.hangs.Store(true)
+	await(t, a, "a report of the honest guest", func() bool { return seeds[1].count("DEAD_REPORT") > 0 })
+	if all := a.Members(); len(all) != 2 {
+		t.Errorf("%d members, want this node and the guest: %v", len(all), all)
+	}
+	if note := a.Authority().Seeds[0].Note; !strings.Contains(note, fmt.Sprintf("lists %d peers, of which %d have not answered", ports+2, ports)) {
+		t.Errorf("of the lies: %s", note)
 	}
 }
 

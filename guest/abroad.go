@@ -31,8 +31,6 @@ const (
 
 	beatsEach   = 4 // looks at what is due in a period of probes
 	contactEach = 5 * time.Second
-	// one that this node does not probe is listed for so long until it is a guest: one of ours is in the roster by then
-	shownAfter = 3 * time.Second
 )
 
 // Abroad is the part of a peer of ours whose list of seeds names those of an earlier program. It registers with them,
@@ -66,6 +64,7 @@ type Abroad struct {
 	living map[netip.AddrPort]bool           // other members of ours
 	ring   []placed                          // these and this node
 	asking int                               // probes under way
+	new    unheard                           // what of these has never answered
 	met    map[netip.AddrPort]bool           // of text: guests that no list has had
 	gone   map[netip.AddrPort]bool           // of text: those that this node has reported
 	paid   time.Time                         // until then what was reported is paid for: see ReportsPerSecond
@@ -77,7 +76,9 @@ type Abroad struct {
 type listing struct {
 	since    time.Time // it is listed here
 	ours     bool      // by its last answer, or our roster
-	shown    bool      // among the members, as a guest: it is none of ours, as far as is known
+	known    bool      // it has answered this node, or was of ours: else it may be an address that a seed has made up
+	lists    int       // of the seeds that have it
+	shown    bool      // among the members, as a guest: it is known, and none of ours, as far as is known
 	heard    time.Time // it answered last; zero: it has not
 	misses   int       // probes in vain since
 	silent   time.Time // since the first of these
@@ -117,6 +118,7 @@ func NewAbroad(h *Host, links *Links, self netip.AddrPort, tongue core.Dialect, 
 		host: h, links: links, self: self, tongue: tongue, period: period, began: now, quorum: hearsay.QuorumOf(len(seeds)),
 		listed: make(map[netip.AddrPort]*listing), at: make(map[hearsay.NodeID]netip.AddrPort),
 		met: make(map[netip.AddrPort]bool), gone: make(map[netip.AddrPort]bool),
+		new: unheard{paid: make(map[netip.Addr]time.Time)},
 	}
 	for _, addr := range seeds {
 		a.seeds = append(a.seeds, &foreignSeed{addr: addr, wake: make(chan struct{}, 1), before: before[addr]})
@@ -312,26 +314,28 @@ func (a *Abroad) watch() {
 	}
 }
 
-// probeDue probes those that are due: of those that are no living members of ours each that this node watches.
+// probeDue probes those that are due: of those that are no living members of ours each that this node watches, and then
+// some of those that have never answered it.
 func (a *Abroad) probeDue(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var unheard []netip.AddrPort
 	for addr, l := range a.listed { // in any order: all come to it
-		if !l.shown && !l.ours && !a.living[addr] && (!l.heard.IsZero() && now.Sub(l.since) >= a.settles() || now.Sub(l.since) >= shownAfter) {
+		if !l.shown && l.known && !l.ours && !a.living[addr] && now.Sub(l.since) >= a.settles() {
 			l.shown = true
 			a.tell(now, hearsay.EventMemberJoined, addr, "it is listed by the seeds, or has met this node, and speaks only their program's protocol")
 		}
-		if a.asking >= ProbesMax {
-			continue
+		switch {
+		case l.probing || now.Before(l.due) || a.living[addr]:
+		case !l.known:
+			unheard = append(unheard, addr)
+		case a.asking < ProbesMax:
+			if l.due = now.Add(a.period); a.rank(addr) < watchers {
+				a.begin(addr, l)
+			}
 		}
-		if l.probing || now.Before(l.due) || a.living[addr] {
-			continue
-		}
-		if l.due = now.Add(a.period); a.rank(addr) >= watchers {
-			continue
-		}
-		a.begin(addr, l)
 	}
+	a.probeUnheard(now, unheard)
 }
 
 // tell tells the application of a guest.
@@ -348,15 +352,22 @@ func (a *Abroad) isOne(now time.Time, addr netip.AddrPort, l *listing) {
 	if l.shown {
 		a.tell(now, hearsay.EventMemberRemoved, addr, "a node of hearsay is at its address")
 	}
-	l.ours, l.shown, l.misses, l.reported = true, false, 0, 0
+	l.ours, l.known, l.shown, l.misses, l.reported = true, true, false, 0, 0
 }
 
 // begin probes one that is listed. Its caller holds a.mu.
 func (a *Abroad) begin(addr netip.AddrPort, l *listing) {
 	l.probing = true
 	a.asking++
+	if !l.known {
+		a.new.asking++
+	}
+	first := !l.known
 	a.wait.Go(func() {
 		ours, err := a.probe(a.ctx, addr)
+		if first {
+			a.triedUnheard(addr, err)
+		}
 		a.probed(time.Now(), addr, ours, err)
 	})
 }
@@ -409,7 +420,7 @@ func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error
 		if l.misses >= a.missesMost() && l.shown {
 			a.tell(now, hearsay.EventSuspectFreed, addr, "it answers this node")
 		}
-		l.heard, l.misses, l.reported = now, 0, 0
+		l.heard, l.known, l.misses, l.reported = now, true, 0, 0
 		if l.ours = l.ours && a.tongue == core.Text; l.ours { // it answers as a guest would
 			return
 		}
@@ -421,10 +432,14 @@ func (a *Abroad) probed(now time.Time, addr netip.AddrPort, ours bool, err error
 
 // suspect accuses one that does not answer, if this node is of those that do, and it is time. Its caller holds a.mu.
 func (a *Abroad) suspect(now time.Time, addr netip.AddrPort, l *listing) {
-	if a.rank(addr) >= reporters || now.Before(l.reportAt) || now.Before(a.paid) {
+	paid, each := &a.paid, time.Second/ReportsPerSecond
+	if !l.known {
+		paid, each = &a.new.reported, unheardReportEach
+	}
+	if a.rank(addr) >= reporters || now.Before(l.reportAt) || now.Before(*paid) {
 		return
 	}
-	a.paid = now.Add(time.Second / ReportsPerSecond)
+	*paid = now.Add(each)
 	l.reportAt = now.Add(min(reportEach<<min(l.reported, 16), reportEachTo))
 	first, misses := l.reported == 0, l.misses
 	l.reported++
@@ -436,22 +451,30 @@ func (a *Abroad) suspect(now time.Time, addr netip.AddrPort, l *listing) {
 	})
 }
 
-// take is told what the seeds list now.
-func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
+// take is told what the seeds list now, and how many of them each, the most first. Of one IP address only so many are
+// taken that have never answered.
+func (a *Abroad) take(now time.Time, union []netip.AddrPort, lists map[netip.AddrPort]int) {
 	a.mu.Lock()
 	listed := make(map[netip.AddrPort]*listing, len(union))
+	unheard := make(map[netip.Addr]int)
 	var came, went []netip.AddrPort
 	for _, addr := range union {
 		if addr == a.self || listed[addr] != nil {
 			continue
 		}
 		l := a.listed[addr]
+		if l == nil || !l.known {
+			if unheard[addr.Addr()] >= unheardOfIP && !a.living[addr] {
+				continue
+			}
+			unheard[addr.Addr()]++
+		}
 		if l == nil {
-			l = &listing{since: now, ours: a.living[addr]}
+			l = &listing{since: now, ours: a.living[addr], known: a.living[addr]}
 			a.at[core.GuestID(a.host.Network, addr, a.tongue)] = addr
 			came = append(came, addr)
 		}
-		listed[addr] = l
+		listed[addr], l.lists = l, lists[addr]
 	}
 	for addr, l := range a.listed {
 		if listed[addr] == nil {
@@ -463,6 +486,7 @@ func (a *Abroad) take(now time.Time, union []netip.AddrPort) {
 		}
 	}
 	a.listed = listed
+	a.new.keep(unheard)
 	a.mu.Unlock()
 	if len(came)+len(went) == 0 {
 		return

@@ -37,7 +37,7 @@ func (a *Abroad) voters(suspect netip.AddrPort) (asked []netip.AddrPort) {
 		case addr == suspect:
 		case a.living[addr] && a.rankOf(addr, suspect) < watchers:
 			asked = append(asked, addr)
-		case !l.ours && l.misses == 0 && !a.living[addr]:
+		case l.known && !l.ours && l.misses == 0 && !a.living[addr]:
 			guests = append(guests, addr)
 		}
 	}

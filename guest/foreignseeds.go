@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,13 @@ func (a *Abroad) pause(d time.Duration, wake <-chan struct{}) (goOn bool) {
 func (a *Abroad) listEvery() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return max(listEach, time.Duration(len(a.listed))*listEachListed)
+	known := 0 // others may be made up
+	for _, l := range a.listed {
+		if l.known {
+			known++
+		}
+	}
+	return max(listEach, time.Duration(known)*listEachListed)
 }
 
 // meet registers this node with a seed, unless that is done, and takes its list.
@@ -259,19 +266,29 @@ func (a *Abroad) registered() (n int) {
 // merge takes as listed whatever a seed lists that answers. If none does, all stays as it is. Of text a list is as it
 // was when this node registered, with those that it has met since, and without those that it has reported.
 func (a *Abroad) merge() {
-	var union []netip.AddrPort
 	a.mu.Lock()
+	lists, in := make(map[netip.AddrPort]int), make(map[netip.AddrPort]*foreignSeed)
+	var union []netip.AddrPort
+	add := func(addr netip.AddrPort) {
+		if lists[addr]++; lists[addr] == 1 && !a.gone[addr] {
+			union = append(union, addr)
+		}
+	}
 	for _, s := range a.seeds {
-		if s.answered || a.tongue == core.Text {
-			union = append(union, s.list[:min(len(s.list), dialect.PeersMost-len(union))]...)
+		for _, addr := range s.list {
+			if (s.answered || a.tongue == core.Text) && in[addr] != s { // once
+				in[addr] = s
+				add(addr)
+			}
 		}
 	}
 	for addr := range a.met {
-		union = append(union, addr)
+		add(addr)
+		lists[addr] += len(a.seeds) // it has answered
 	}
-	union = slices.DeleteFunc(union, func(addr netip.AddrPort) bool { return a.gone[addr] })
+	slices.SortStableFunc(union, func(x, y netip.AddrPort) int { return cmp.Compare(lists[y], lists[x]) })
 	a.mu.Unlock()
-	a.take(time.Now(), union)
+	a.take(time.Now(), union[:min(len(union), dialect.PeersMost)], lists)
 }
 
 // Joined reports whether a quorum of the seeds has registered this node.
@@ -300,6 +317,9 @@ func (a *Abroad) Tell(to *hearsay.Authority, now time.Time) {
 			status.Note = "has not registered this node: " + s.failed
 		case s.registered:
 			status.Note = fmt.Sprintf("has registered this node, and lists %d peers", len(s.list))
+			if silent := a.neverHeard(s.list); silent > 0 {
+				status.Note += fmt.Sprintf(", of which %d have not answered this node", silent)
+			}
 		}
 		if s.bad > 0 {
 			status.Note += fmt.Sprintf("; %d entries of its list are no addresses, or too many", s.bad)

@@ -3,9 +3,10 @@
 // tells them what is said and takes what they say (Links), and says in the node's log what happens in the sentences of
 // the earlier programs' logs (Phrases, Duplicates). Which dialect a guest speaks is a value, core.Dialect, which its
 // identity tells; what differs stands in text.go and tongue.go. Abroad is a peer's part in a network of an earlier
-// program's seeds (foreignseeds.go, textseeds.go: what it asks them; accusing.go: how it finds that one is dead, and
-// its words). AskLanguage finds out what is spoken at an address. Package dialect has the bytes. Nodes of p4, which
-// speak HTTP, are guests of another kind (P4): package web has what they ask.
+// program's seeds (foreignseeds.go, textseeds.go: what it asks them; unheard.go: what never answers;
+// accusing.go: how it finds that one is dead, and its words). AskLanguage finds out what is spoken at an address.
+// Package dialect has the bytes. Nodes of p4, which speak HTTP, are guests of another kind (P4): package web has what
+// they ask.
 package guest
 
 import (

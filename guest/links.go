@@ -74,7 +74,7 @@ type register struct {
 	isOurs   func(netip.AddrPort) bool                       // a node of ours is
 	guestsAt func(netip.Addr, core.Dialect) []netip.AddrPort // the guests of a dialect at an IP address
 	where    func(hearsay.NodeID) netip.AddrPort             // where a member or a guest is, or was last
-	strange  func(netip.AddrPort)                            // told that one that is not in asks or says something; or nil
+	strange  func(netip.AddrPort)                            // told that one asks or says something; or nil
 }
 
 // guestLink is a link to a guest, or what is known of one that may get one.
@@ -198,7 +198,7 @@ func (l *Links) count() (n int) {
 
 // meets is told of one that has to do with this node. If it is not in, that may have changed.
 func (l *Links) meets(addr netip.AddrPort) {
-	if l.strange != nil && l.speaks(addr) == 0 {
+	if l.strange != nil {
 		l.strange(addr)
 	}
 }

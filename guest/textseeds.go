@@ -199,8 +199,12 @@ func (a *Abroad) Answered(now time.Time, addr netip.AddrPort, number uint64) {
 	}
 }
 
-// strange is told of a node that no list has, and that has to do with this one.
+// strange is told of a node that has to do with this one. Mostly no list has it, or it has never answered.
 func (a *Abroad) strange(addr netip.AddrPort) {
+	if a.IsGuest(addr) {
+		a.hear(addr)
+		return
+	}
 	if a.tongue != core.Text {
 		a.refresh()
 		return
