@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,13 +99,13 @@ func TestTextRegistration(t *testing.T) {
 // A peer that asks while it is being decided about has its list once it is in, and none if it is not let in.
 func TestTextRegistrationPending(t *testing.T) {
 	for _, success := range []bool{true, false} {
-		asked := 0
+		var asked atomic.Int32
 		b := newBox(t, hearsay.RoleSeed, func(ctx context.Context, r dialect.Request, from asker) dialect.Reply {
 			register, is := r.(*dialect.Register)
 			if !is {
 				return knowing(ctx, r, from)
 			}
-			if asked++; asked < 3 {
+			if asked.Add(1) < 3 {
 				return &dialect.Outcome{Peer: register.Peer, Pending: true}
 			}
 			return &dialect.Outcome{Peer: register.Peer, Success: success}
@@ -113,8 +114,8 @@ func TestTextRegistrationPending(t *testing.T) {
 		if success {
 			want = "10.2.0.1:7946,127.0.0.1:6001"
 		}
-		if got := typed(t, b, "127.0.0.1:6001", false); got != want || asked != 3 {
-			t.Errorf("asked %d times, and answered %q, want %q", asked, got, want)
+		if got := typed(t, b, "127.0.0.1:6001", false); got != want || asked.Load() != 3 {
+			t.Errorf("asked %d times, and answered %q, want %q", asked.Load(), got, want)
 		}
 		b.close()
 	}
