@@ -176,6 +176,7 @@ type old struct {
 	stubborn bool // it takes nothing
 	deaf     map[string]bool
 	slow     time.Duration // until the end of its status
+	hangs    bool          // it answers no rumor
 }
 
 // slowBody is what comes late.
@@ -201,6 +202,11 @@ func newOld(name string) *old {
 var errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("nobody is there")}
 
 func (n *nets) RoundTrip(r *http.Request) (*http.Response, error) {
+	hangs := false
+	n.read(func() { hangs = r.URL.Path == p4PathGossip && n.at[r.URL.Host] != nil && n.at[r.URL.Host].hangs })
+	if hangs {
+		<-r.Context().Done()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked = append(n.asked, r.URL.Host+" "+r.URL.Path)
@@ -711,6 +717,27 @@ func TestP4RemembersDeletedKeys(t *testing.T) {
 		}
 		if len(nodes[0].keys) > p4Keys {
 			t.Errorf("%d keys are remembered", len(nodes[0].keys))
+		}
+	})
+}
+
+// One that believes that many dead live, and takes no word of it, does not keep others from being looked at.
+func TestP4BelievesInTheDead(t *testing.T) {
+	p4World(t, []string{"ada"}, func(t *testing.T, s *fakeStore, n *nets, nodes []*P4) {
+		shows := dialect.P4Status{Members: make(map[string]dialect.P4Member)}
+		for i := range p4MostOf {
+			id := fmt.Sprint("node_", i)
+			shows.Members[id] = dialect.P4Member{ID: id, IsAlive: true}
+			s.put(p4GuestPrefix+id, string(jsonOf(p4Record{Addr: netip.AddrPortFrom(theirIP, uint16(9100+i)), State: hearsay.StateDead})))
+		}
+		o := newOld("liar")
+		o.hangs = true
+		n.set(oldAt, o)
+		pass(time.Second)
+		began := time.Now()
+		nodes[0].believes(t.Context(), "liar", netip.MustParseAddrPort(oldAt), &shows)
+		if took := time.Since(began); took > p4PushFor || took < p4TellLimit {
+			t.Errorf("it is told for %v", took)
 		}
 	})
 }

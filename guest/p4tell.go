@@ -19,7 +19,7 @@ import (
 
 // The limits of one look at what a guest has. All are guesses.
 const (
-	p4PushFor   = 5 * time.Second // for which what it has is taken, and again for which it is told what it lacks
+	p4PushFor   = 5 * time.Second // of telling it of others, of taking what it has, and of telling it what it lacks
 	p4TakeMost  = 4096            // keys that are new here, or have another value: the rest at later looks
 	p4TakeBytes = 8 << 20         // of the values of these
 )
@@ -154,6 +154,8 @@ func (p *P4) noteEqual(ctx context.Context, id string, g *p4Guest, since time.Ti
 // believes reports whether a guest believes of all others what is so. Else it is told: deaths by rumors, the rest by
 // all members.
 func (p *P4) believes(ctx context.Context, id string, at netip.AddrPort, s *dialect.P4Status) bool {
+	ctx, cancel := context.WithTimeout(ctx, p4PushFor)
+	defer cancel()
 	members, self := p.Members(map[string]uint64{}), p.self
 	right, synced := true, true
 	for _, other := range slices.Sorted(maps.Keys(members)) {
