@@ -243,7 +243,7 @@ func (s *Detector) Ack(now time.Time, p *core.Packet, seq uint64) (answered hear
 		return s.probes.ack(now, p)
 	case s.probes.ackLate(now, p, seq):
 	case s.relaying.ack(now, p, seq), s.examinations.ack(now, p, seq), s.indirects.ack(p, seq):
-		if !p.Stream {
+		if !p.Stream && !s.directory.isGuest(p.From) {
 			s.paths.byDatagram(p.From, p.Addr)
 		}
 	default:

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
+	"hearsay/detect"
 	"hearsay/internal/core"
 )
 
@@ -44,5 +46,30 @@ func TestStreamedMembers(t *testing.T) {
 	}
 	if w.Deaf(addr(3)); !w.Streams(news(3)) {
 		t.Error("a member that says that it is deaf is sent datagrams")
+	}
+}
+
+// Guests have nothing but streams: that they answer by these says nothing of datagrams, nor that they answer at all.
+func TestGuestsSayNothingOfDatagrams(t *testing.T) {
+	guests := true
+	w := newWorldOf(t, 4, func(cfg *detect.Config, d *detect.Directory) {
+		cfg.StreamPing = true
+		d.Guest = func(hearsay.NodeID) bool { return guests }
+	})
+	w.direct = func(int) bool { return false }
+	w.run(20 * time.Second)
+	if _, deaf := w.IsDeaf(); deaf || w.Streamed() != 0 {
+		t.Errorf("deaf %v, %d streamed, where all members are guests", deaf, w.Streamed())
+	}
+	guests = false
+	w.run(20 * time.Second)
+	if _, deaf := w.IsDeaf(); !deaf {
+		t.Fatal("all answer by stream only, and this node does not take itself for deaf")
+	}
+	guests = true
+	w.direct = func(int) bool { return true }
+	w.run(20 * time.Second)
+	if _, deaf := w.IsDeaf(); !deaf {
+		t.Error("datagrams get through, as guests answer")
 	}
 }

@@ -233,7 +233,9 @@ func (pr *probes) answered(now time.Time, p *core.Packet) {
 	if !p.Stream {
 		l.heard = true
 		pr.detector.measurements.measure(p.From, now.Sub(l.began))
-		pr.detector.paths.byDatagram(p.From, l.addr)
+		if !pr.directory.isGuest(p.From) {
+			pr.detector.paths.byDatagram(p.From, l.addr)
+		}
 	} else if !l.streamed && !l.heard {
 		l.streamed = true
 		for range morePings {
@@ -242,9 +244,10 @@ func (pr *probes) answered(now time.Time, p *core.Packet) {
 	}
 }
 
-// judgePath says of the last probe, a period later, if its target has answered by stream only.
+// judgePath says of the last probe, a period later, if its target has answered by stream only. A guest has nothing but
+// streams, and says nothing of datagrams.
 func (pr *probes) judgePath() {
-	if l := &pr.last; l.streamed && !l.heard {
+	if l := &pr.last; l.streamed && !l.heard && !pr.directory.isGuest(l.target) {
 		l.streamed, l.heard = false, true
 		pr.detector.paths.byStream(l.target, l.addr, l.began, len(pr.detector.list.seats), pr.detector.list.elsewhere)
 	}
