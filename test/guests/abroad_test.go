@@ -1,10 +1,8 @@
 package guests
 
 import (
-	"bytes"
 	"fmt"
 	"net"
-	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -205,48 +203,6 @@ func TestOneNetworkAbroad(t *testing.T) {
 			w.listed(w.addrs()...)
 			w.harmless()
 		})
-	}
-}
-
-// Seeds of ours take the place of an earlier program's: a peer of ours says so, and once it is started again it is in
-// by them, with what it has stored.
-func TestTheirSeedsBecomeOurs(t *testing.T) {
-	t.Parallel()
-	w := newAbroad(t)
-	for i := range w.at {
-		w.runSeed(i)
-	}
-	w.runOurs()
-	ours := w.ours[0]
-	w.listed(ours.Said.Addr)
-	put, err := http.NewRequest("PUT", "http://"+ours.Said.HTTP+"/v1/kv/tea", strings.NewReader("green"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(put)
-	if err != nil || answer.StatusCode >= 300 {
-		t.Fatalf("put: %v, %v", answer, err)
-	}
-	answer.Body.Close()
-	for _, s := range w.seeds {
-		s.Kill()
-	}
-	w.network.seeds = nil
-	w.network.runSeeds()
-	process.Until(t, "the peer says so", soon, func() string {
-		status, _ := exec.Command(process.Binary(t), "status", "--node", "http://"+ours.Said.HTTP).CombinedOutput()
-		if !bytes.Contains(status, []byte("NOT HEARD")) || !bytes.Contains(status, []byte("start it again, and it joins")) {
-			return string(status)
-		}
-		return ""
-	})
-	ours.Cmd.Process.Kill()
-	<-ours.Ended
-	again := w.run("peer", "ours1", ours.Said.Addr)
-	w.until(w.network.seeds, again.Said.Addr, "alive")
-	var value struct{ Siblings []struct{ Value []byte } }
-	if w.ask(again, "/v1/kv/tea?siblings=1", &value); len(value.Siblings) != 1 || string(value.Siblings[0].Value) != "green" {
-		t.Errorf("it has stored %+v", value)
 	}
 }
 
