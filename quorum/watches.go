@@ -356,10 +356,11 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 		return false
 	}
 	w := q.watches.watched[p.Subject]
-	if q.state != nil && w == nil {
+	switch {
+	case q.state == nil:
+		return false
+	case w == nil:
 		q.returning.probed(now, &p)
-	}
-	if q.state == nil || w == nil {
 		return false
 	}
 	q.watches.rewatch(now, p.Subject, w)

@@ -216,7 +216,7 @@ func TestGuestThatHungReturns(t *testing.T) {
 		t.Helper()
 		process.Until(t, hung.Addr+" is "+want, soon, func() string {
 			for _, n := range m.peers {
-				if got := m.stateOf(n, hung.Addr); got != want {
+				if got := m.memberAt(n, hung.Addr).State; got != want {
 					return fmt.Sprintf("%s has it %q", n.Name, got)
 				}
 			}
@@ -230,26 +230,4 @@ func TestGuestThatHungReturns(t *testing.T) {
 	stays("alive")
 	m.say(m.peers[1], "afterwards")
 	process.Until(t, "all have heard all", soon, func() string { return m.lacks("meanwhile", "afterwards") })
-}
-
-// stateOf gives the state in which a node of ours has the member at an address; "" for nobody.
-func (m *mixed) stateOf(n process.Node, addr string) string {
-	m.t.Helper()
-	answer, err := http.Get("http://" + n.HTTP + "/v1/members")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var all struct {
-		Members []struct{ Addr, State string }
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&all); err != nil {
-		m.t.Fatal(err)
-	}
-	for _, one := range all.Members {
-		if one.Addr == addr {
-			return one.State
-		}
-	}
-	return ""
 }
